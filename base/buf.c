@@ -1,0 +1,151 @@
+/* base/buf.c - reference-counted bytes; see buf.h. */
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum kind { OWNED, MAPPED, VIEW };
+
+struct cop_buf {
+    atomic_int owners;
+    enum kind kind;
+    void *data;
+    size_t bytes;
+    struct cop_buf *whole; /* of a view */
+};
+
+static struct cop_buf *new_buf(enum kind kind, void *data, size_t bytes)
+{
+    struct cop_buf *buf = cop_mem_array(1, sizeof *buf);
+    if (buf == NULL) return NULL;
+    atomic_init(&buf->owners, 1);
+    buf->kind = kind;
+    buf->data = data;
+    buf->bytes = bytes;
+    return buf;
+}
+
+enum cop_status cop_buf_create(size_t bytes, struct cop_buf **buf, struct cop_err *err)
+{
+    void *data = cop_mem_aligned(bytes);
+    *buf = data != NULL ? new_buf(OWNED, data, bytes) : NULL;
+    if (*buf != NULL) return COP_OK;
+    cop_mem_free(data);
+    return COP_FAIL(err, COP_ENOMEM, "out of memory for %zu bytes", bytes);
+}
+
+static enum cop_status
+map_open_file(int fd, const char *path, struct cop_buf **buf, struct cop_err *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return COP_FAIL(err, COP_EIO, "cannot stat '%s': %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return COP_FAIL(err, COP_EIO, "'%s' is not a regular file", path);
+    size_t bytes = (size_t)info.st_size;
+    void *data = NULL; /* mmap refuses empty files */
+    if (bytes > 0) {
+        data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            return COP_FAIL(err, COP_EIO, "cannot map '%s': %s", path, strerror(errno));
+    }
+    *buf = new_buf(MAPPED, data, bytes);
+    if (*buf != NULL) return COP_OK;
+    if (data != NULL) (void)munmap(data, bytes);
+    return COP_FAIL_NOMEM(err);
+}
+
+enum cop_status
+cop_buf_map(const char *path, struct cop_buf **buf, struct cop_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return COP_FAIL(
+            err,
+            errno == ENOENT ? COP_ENOTFOUND : COP_EIO,
+            "cannot open '%s': %s",
+            path,
+            strerror(errno));
+    enum cop_status status = map_open_file(fd, path, buf, err);
+    (void)close(fd);
+    return status;
+}
+
+enum cop_status cop_buf_view(
+    struct cop_buf *whole,
+    size_t first,
+    size_t bytes,
+    struct cop_buf **view,
+    struct cop_err *err)
+{
+    if (first > whole->bytes || bytes > whole->bytes - first)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "view of %zu bytes at %zu overruns a buffer of %zu",
+            bytes,
+            first,
+            whole->bytes);
+    char *data = whole->data;
+    *view = new_buf(VIEW, data != NULL ? data + first : NULL, bytes);
+    if (*view == NULL) return COP_FAIL_NOMEM(err);
+    (*view)->whole = cop_buf_retain(whole);
+    return COP_OK;
+}
+
+struct cop_buf *cop_buf_retain(const struct cop_buf *buf)
+{
+    union { /* the count is bookkeeping, not content: const callers may share */
+        const struct cop_buf *in;
+        struct cop_buf *out;
+    } cast = {.in = buf};
+    (void)atomic_fetch_add(&cast.out->owners, 1);
+    return cast.out;
+}
+
+void cop_buf_release(struct cop_buf *buf)
+{
+    if (buf == NULL || atomic_fetch_sub(&buf->owners, 1) > 1) return;
+    switch (buf->kind) {
+    case OWNED: cop_mem_free(buf->data); break;
+    case MAPPED:
+        if (buf->data != NULL) (void)munmap(buf->data, buf->bytes);
+        break;
+    case VIEW: cop_buf_release(buf->whole); break;
+    }
+    cop_mem_free(buf);
+}
+
+void cop_buf_release_any(void *buf)
+{
+    cop_buf_release(buf);
+}
+
+const void *cop_buf_data(const struct cop_buf *buf)
+{
+    return buf->data;
+}
+
+void *cop_buf_mutable(struct cop_buf *buf)
+{
+    assert(buf->kind == OWNED && !cop_buf_is_shared(buf));
+    return buf->data;
+}
+
+size_t cop_buf_bytes(const struct cop_buf *buf)
+{
+    return buf->bytes;
+}
+
+bool cop_buf_is_shared(const struct cop_buf *buf)
+{
+    return atomic_load(&buf->owners) > 1;
+}

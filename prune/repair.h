@@ -1,0 +1,41 @@
+/* prune/repair.h - closed-form repair of a cut: no labels, no gradients.
+ *
+ * cop_repair_consumers: for each linear consumer the removed channels are predicted from
+ * the kept ones by ridge least squares with intercept on the channel Gram; the prediction
+ * is folded into its weights and bias.  (GRAIL, arXiv 2602.23795, with an intercept.)
+ * cop_repair_statistics: per-channel mean and deviation of every linear result are brought
+ * back to the original's, in topological order.  (REPAIR; statcorr of OBC.) */
+#ifndef COP_PRUNE_REPAIR_H
+#define COP_PRUNE_REPAIR_H
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "prune/calibrate.h"
+#include "prune/cut.h"
+
+struct cop_repair_options {
+    double ridge; /* times the mean of the Gram's diagonal; 0: 1e-3 */
+};
+
+/** The cut graph with its consumers refitted: use instead of cop_cut_apply. */
+COP_NODISCARD enum cop_status cop_repair_consumers(
+    const struct cop_groups *groups,
+    const struct cop_cut *cut,
+    const struct cop_calibration *calibration,
+    const struct cop_repair_options *options, /* NULL: defaults */
+    struct cop_graph **repaired,
+    struct cop_err *err);
+
+/** Corrects @p small in place against the calibration of the original.  Nodes and values
+ *  are matched by name. */
+COP_NODISCARD enum cop_status cop_repair_statistics(
+    struct cop_engine *engine,
+    const struct cop_groups *groups,
+    const struct cop_cut *cut,
+    const struct cop_calibration *calibration,
+    const struct cop_sample_source *samples,
+    const struct cop_progress *progress,
+    struct cop_graph *small,
+    struct cop_err *err);
+
+#endif

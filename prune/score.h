@@ -1,0 +1,33 @@
+/* prune/score.h - which channel to give up first, and what each width costs. */
+#ifndef COP_PRUNE_SCORE_H
+#define COP_PRUNE_SCORE_H
+
+#include "base/err.h"
+#include "prune/calibrate.h"
+#include "prune/groups.h"
+
+enum cop_score_method {
+    COP_SCORE_MAGNITUDE, /* L2 norm over all members' slices (Li et al. 2017, grouped) */
+    COP_SCORE_RECONSTRUCTION, /* increase of the consumers' squared error when the channel
+                                 goes and the rest is refitted (OBS; OSSCAR 2024) */
+};
+
+/** One row per channel, in the order of removal. */
+struct cop_score {
+    int64_t channel;
+    double score;      /* of the channel at the moment it would go */
+    double error_left; /* relative squared error at the consumers once it and all before
+                          it are gone (RECONSTRUCTION; else the sum of scores so far) */
+};
+
+/** @p order receives group->n_channels rows, first to go first.  COP_ENOMEM;
+ *  COP_EINVAL if RECONSTRUCTION lacks @p calibration. */
+COP_NODISCARD enum cop_status cop_score_group(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    enum cop_score_method method,
+    const struct cop_calibration *calibration, /* NULL for MAGNITUDE */
+    struct cop_score *order,
+    struct cop_err *err);
+
+#endif
