@@ -126,8 +126,8 @@ char *cop_arena_printf(struct cop_arena *arena, const char *format, ...)
     return text;
 }
 
-enum cop_status
-cop_arena_defer(struct cop_arena *arena, void (*release)(void *), void *thing)
+enum cop_status cop_arena_defer(
+    struct cop_arena *arena, void (*release)(void *), void *thing)
 {
     struct defer *defer = cop_arena_array(arena, 1, sizeof *defer);
     if (defer == NULL) {

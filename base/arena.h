@@ -39,8 +39,8 @@ char *cop_arena_printf(struct cop_arena *arena, const char *format, ...)
 
 /** Calls release(thing) when the arena is reset past here or destroyed.
  *  On COP_ENOMEM release has already been called. */
-COP_NODISCARD enum cop_status
-cop_arena_defer(struct cop_arena *arena, void (*release)(void *), void *thing);
+COP_NODISCARD enum cop_status cop_arena_defer(
+    struct cop_arena *arena, void (*release)(void *), void *thing);
 
 /** Everything allocated or deferred after the mark goes at cop_arena_reset. */
 struct cop_arena_mark cop_arena_mark(const struct cop_arena *arena);

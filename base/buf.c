@@ -42,8 +42,8 @@ enum cop_status cop_buf_create(size_t bytes, struct cop_buf **buf, struct cop_er
     return COP_FAIL(err, COP_ENOMEM, "out of memory for %zu bytes", bytes);
 }
 
-static enum cop_status
-map_open_file(int fd, const char *path, struct cop_buf **buf, struct cop_err *err)
+static enum cop_status map_open_file(
+    int fd, const char *path, struct cop_buf **buf, struct cop_err *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
@@ -63,8 +63,7 @@ map_open_file(int fd, const char *path, struct cop_buf **buf, struct cop_err *er
     return COP_FAIL_NOMEM(err);
 }
 
-enum cop_status
-cop_buf_map(const char *path, struct cop_buf **buf, struct cop_err *err)
+enum cop_status cop_buf_map(const char *path, struct cop_buf **buf, struct cop_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -14,12 +14,12 @@
 struct cop_buf;
 
 /** @p bytes zeroed bytes, 64-byte aligned; reference count 1.  COP_ENOMEM. */
-COP_NODISCARD enum cop_status
-cop_buf_create(size_t bytes, struct cop_buf **buf, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_buf_create(
+    size_t bytes, struct cop_buf **buf, struct cop_err *err);
 
 /** Maps a whole file read-only.  COP_EIO, COP_ENOTFOUND (no such file), COP_ENOMEM. */
-COP_NODISCARD enum cop_status
-cop_buf_map(const char *path, struct cop_buf **buf, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_buf_map(
+    const char *path, struct cop_buf **buf, struct cop_err *err);
 
 /** The bytes [first, first + bytes) of @p whole, which stays alive as long as the view.
  *  COP_EINVAL when they are not inside. */

@@ -11,12 +11,13 @@
 struct cop_file;
 
 /** Opens a temporary file beside @p path.  COP_EIO, COP_ENOMEM. */
-COP_NODISCARD enum cop_status
-cop_file_create(const char *path, struct cop_file **file, struct cop_err *err);
-COP_NODISCARD enum cop_status
-cop_file_write(struct cop_file *file, const void *bytes, size_t n, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_file_create(
+    const char *path, struct cop_file **file, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_file_write(
+    struct cop_file *file, const void *bytes, size_t n, struct cop_err *err);
 /** Flushes to disk and renames to the final name; frees @p file also on failure. */
-COP_NODISCARD enum cop_status cop_file_commit(struct cop_file *file, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_file_commit(
+    struct cop_file *file, struct cop_err *err);
 /** Removes the temporary file.  Accepts NULL. */
 void cop_file_discard(struct cop_file *file);
 

@@ -24,7 +24,7 @@ void cop_progress_step(
 void cop_progress_note(const struct cop_progress *progress, const char *format, ...)
     COP_PRINTF(2, 3);
 /** COP_EINTR "interrupted" when the user asked to stop, else COP_OK. */
-COP_NODISCARD enum cop_status
-cop_progress_check(const struct cop_progress *progress, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_progress_check(
+    const struct cop_progress *progress, struct cop_err *err);
 
 #endif

@@ -25,7 +25,7 @@ void cop_text_printf(struct cop_text *text, const char *format, ...) COP_PRINTF(
 /** Appends standard base64. */
 void cop_text_base64(struct cop_text *text, const void *bytes, size_t n);
 /** COP_OK, COP_ENOMEM or COP_EINVAL (too long). */
-COP_NODISCARD enum cop_status
-cop_text_status(const struct cop_text *text, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_text_status(
+    const struct cop_text *text, struct cop_err *err);
 
 #endif

@@ -33,7 +33,8 @@ struct cop_value {
     struct cop_shape shape;    /* with mb = 1; results: after cop_graph_infer */
     struct cop_node *producer; /* NULL for inputs and constants */
     int32_t producer_slot;
-    struct cop_buf *data; /* row-major elements, maybe unaligned; NULL if not constant */
+    struct cop_buf
+        *data; /* row-major elements, maybe unaligned; NULL if not constant */
     struct cop_use *uses;
     int32_t n_uses;
     int32_t cap_uses;
@@ -170,8 +171,8 @@ COP_NODISCARD enum cop_status cop_graph_mark_output(
 void cop_graph_remove_dead(struct cop_graph *graph);
 
 /** Restores topological order.  COP_EFORMAT names a node of a cycle. */
-COP_NODISCARD enum cop_status
-cop_graph_sort(struct cop_graph *graph, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_graph_sort(
+    struct cop_graph *graph, struct cop_err *err);
 
 /* ---- facts ---------------------------------------------------------------------- */
 
@@ -186,24 +187,24 @@ COP_NODISCARD enum cop_status cop_graph_facts(
     struct cop_err *err);
 
 /** Writes dtype and shape for mb = 1 into every value. */
-COP_NODISCARD enum cop_status
-cop_graph_infer(struct cop_graph *graph, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_graph_infer(
+    struct cop_graph *graph, struct cop_err *err);
 
 /** Turns every result whose elements are known, and the same for every batch size, into
  *  a constant, and removes what then is dead.  Shapes are inferred afterwards. */
-COP_NODISCARD enum cop_status
-cop_graph_fold(struct cop_graph *graph, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_graph_fold(
+    struct cop_graph *graph, struct cop_err *err);
 
 /** Walks everything and compares the double bookkeeping; for tests and readers of files.
  *  COP_EFORMAT tells the first contradiction. */
-COP_NODISCARD enum cop_status
-cop_graph_check(const struct cop_graph *graph, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_graph_check(
+    const struct cop_graph *graph, struct cop_err *err);
 
 /** Multiply-accumulates of one node and of the whole graph for one sample. */
-COP_NODISCARD enum cop_status
-cop_node_macs(const struct cop_node *node, int64_t *macs, struct cop_err *err);
-COP_NODISCARD enum cop_status
-cop_graph_macs(const struct cop_graph *graph, int64_t *macs, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_node_macs(
+    const struct cop_node *node, int64_t *macs, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_graph_macs(
+    const struct cop_graph *graph, int64_t *macs, struct cop_err *err);
 /** Elements and bytes of all floating-point constants. */
 int64_t cop_graph_n_params(const struct cop_graph *graph);
 int64_t cop_graph_param_bytes(const struct cop_graph *graph);

@@ -63,8 +63,8 @@ struct cop_attr_spec {
 /** Fills @p attrs (zeroed or not) with the defaults of @p specs. */
 void cop_attrs_default(const struct cop_attr_spec *specs, void *attrs);
 /** NULL when there is none of that name. */
-const struct cop_attr_spec *
-cop_attrs_find(const struct cop_attr_spec *specs, const char *name);
+const struct cop_attr_spec *cop_attrs_find(
+    const struct cop_attr_spec *specs, const char *name);
 extern const struct cop_attr_spec cop_attrs_none[]; /* an empty table */
 
 /* ---- the facets that graph itself uses --------------------------------------------- */
@@ -89,8 +89,8 @@ typedef enum cop_status cop_fold_fn(
 cop_fold_fn cop_fold_none; /* never known */
 
 /** Multiply-accumulates for one sample from the inferred shapes (mb = 1).  Pure. */
-typedef enum cop_status
-cop_macs_fn(const struct cop_node *node, int64_t *macs, struct cop_err *err);
+typedef enum cop_status cop_macs_fn(
+    const struct cop_node *node, int64_t *macs, struct cop_err *err);
 cop_macs_fn cop_macs_none; /* costs none */
 
 /** Lifts the encoding of an older opset to the one form we hold in memory (that of
@@ -105,10 +105,10 @@ typedef enum cop_status cop_lower_fn(
 
 /** One operator.  Constant; identity is the row's address. */
 struct cop_op {
-    const char *name;                  /* ONNX op_type, default domain */
-    int16_t opsets[2];                 /* first and last understood */
-    int8_t arity[3];                   /* fewest src, most src (-1: any), most dst */
-    size_t attrs_size;                 /* of the operator's attribute struct; may be 0 */
+    const char *name;  /* ONNX op_type, default domain */
+    int16_t opsets[2]; /* first and last understood */
+    int8_t arity[3];   /* fewest src, most src (-1: any), most dst */
+    size_t attrs_size; /* of the operator's attribute struct; may be 0 */
     const struct cop_attr_spec *attrs; /* drives reading, writing, docs, fuzzing */
     cop_upgrade_fn *upgrade;
     cop_infer_fn *infer;

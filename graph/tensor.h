@@ -47,8 +47,8 @@ struct cop_shape {
 struct cop_shape cop_shape_make(int32_t n_dims, const int64_t *dims);
 bool cop_shape_equal(const struct cop_shape *a, const struct cop_shape *b);
 /** Product of the extents; COP_ESHAPE when one is negative or the product exceeds 2^40. */
-COP_NODISCARD enum cop_status
-cop_shape_count(const struct cop_shape *shape, int64_t *n, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_shape_count(
+    const struct cop_shape *shape, int64_t *n, struct cop_err *err);
 /** Product of the extents of a shape already checked. */
 int64_t cop_shape_n(const struct cop_shape *shape);
 /** Product of the extents of axes [first, last). */
@@ -58,8 +58,8 @@ char *cop_shape_print(const struct cop_shape *shape, char *text, size_t text_byt
 enum { COP_SHAPE_TEXT = 96 };
 
 /** Resolves a negative axis; COP_ESHAPE unless -rank <= axis < rank. */
-COP_NODISCARD enum cop_status
-cop_shape_axis(int32_t rank, int64_t axis, int32_t *resolved, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_shape_axis(
+    int32_t rank, int64_t axis, int32_t *resolved, struct cop_err *err);
 
 /** NumPy broadcasting of two shapes; COP_ESHAPE with both shapes in the text. */
 COP_NODISCARD enum cop_status cop_shape_broadcast(

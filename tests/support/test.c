@@ -1,4 +1,5 @@
 /* tests/support/test.c - see test.h. */
+#define _XOPEN_SOURCE 700 /* nftw */
 #include "support/test.h"
 
 #include <ftw.h>
