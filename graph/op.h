@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "graph/tensor.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,8 @@ struct cop_attr_spec {
     float float_default;
     const char *string_default; /* lists and tensors default to absent */
     int16_t last_opset;         /* 0: still in use; later files do not carry it */
+    int16_t first_opset;        /* 0: there from the start; earlier files have it not */
+    bool is_required;           /* a file without it is broken; always written */
 };
 
 /** Fills @p attrs (zeroed or not) with the defaults of @p specs. */
