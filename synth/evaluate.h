@@ -11,8 +11,8 @@
 
 struct cop_answer {
     int32_t sample;
-    int32_t answer;  /* class of the largest output */
-    float p_answer;  /* softmax of the outputs; the outputs if they already sum to 1 */
+    int32_t answer; /* class of the largest output */
+    float p_answer; /* softmax of the outputs; the outputs if they already sum to 1 */
     float p_label;
 };
 
@@ -23,16 +23,16 @@ struct cop_evaluation {
     double top1_low; /* 95 % Wilson interval of top1 */
     double top1_high;
     int32_t n_classes;
-    int64_t *class_n;     /* [n_classes] samples with that label */
-    int64_t *class_right; /* [n_classes] of those, answered right */
+    int64_t *class_n;           /* [n_classes] samples with that label */
+    int64_t *class_right;       /* [n_classes] of those, answered right */
     struct cop_answer *answers; /* [n], by sample */
 };
 
 struct cop_evaluate_options {
-    int64_t mb;      /* 0: 64 */
-    int threads;     /* 0: all */
-    int64_t limit;   /* 0: all samples; else that many, drawn evenly over classes */
-    uint64_t seed;   /* of the draw */
+    int64_t mb;    /* 0: 64 */
+    int threads;   /* 0: all */
+    int64_t limit; /* 0: all samples; else that many, drawn evenly over classes */
+    uint64_t seed; /* of the draw */
 };
 
 /** Uses the first output, flattened per sample, as class scores.  COP_ESHAPE if the data
@@ -49,9 +49,9 @@ COP_NODISCARD enum cop_status cop_evaluate(
 void cop_evaluation_clear(struct cop_evaluation *evaluation);
 
 struct cop_bench_options {
-    int64_t mb;    /* 0: 1 */
-    int threads;   /* 0: all */
-    int64_t runs;  /* 0: as many as fit in half a second, at least 30 */
+    int64_t mb;   /* 0: 1 */
+    int threads;  /* 0: all */
+    int64_t runs; /* 0: as many as fit in half a second, at least 30 */
 };
 struct cop_bench_result {
     int64_t mb;

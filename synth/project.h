@@ -10,10 +10,10 @@
 #include "graph/graph.h"
 #include "store/store.h"
 
-/** Stores the tensors (shared ones once), the skeleton and the row, as one transaction of
- *  its own unless @p in_transaction.  Fills row->graph_sha, macs, params, bytes, id; the
- *  caller gives name, parent_id, source, origin_json.  What COP_ESTORE, COP_EINVAL mean
- *  for cop_store_put_model. */
+/** Stores the tensors (shared ones once), the skeleton and the row.  Wrap it in
+ *  cop_store_begin and commit so that a model is whole or absent.  Fills row->graph_sha (in
+ *  @p arena), macs, params, bytes, created_us and id; the caller gives name, parent_id,
+ *  source, origin_json.  COP_EINVAL when the name is taken, COP_ESTORE, COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_project_save_model(
     struct cop_store *store,
     const struct cop_graph *graph,

@@ -24,19 +24,19 @@ struct cop_limit {
 };
 
 struct cop_search_options {
-    const char *model;   /* name in the project */
-    const char *data;    /* calibration set; labels not needed */
-    const char *val;     /* labelled set that decides acceptance; NULL: data */
+    const char *model; /* name in the project */
+    const char *data;  /* calibration set; labels not needed */
+    const char *val;   /* labelled set that decides acceptance; NULL: data */
     struct cop_limit max_latency;
     struct cop_limit max_macs;
     struct cop_limit max_params;
-    double max_drop;     /* points of top-1 against the original; < 0: no limit */
-    double time_s;       /* stop generating after that; 0: 300 */
-    int64_t samples;     /* of the calibration set; 0: 256 */
-    int32_t candidates;  /* most to generate; 0: 24 */
+    double max_drop;    /* points of top-1 against the original; < 0: no limit */
+    double time_s;      /* stop generating after that; 0: 300 */
+    int64_t samples;    /* of the calibration set; 0: 256 */
+    int32_t candidates; /* most to generate; 0: 24 */
     uint64_t seed;
-    int64_t mb;          /* batch whose latency counts; 0: 1 */
-    int threads;         /* 0: all */
+    int64_t mb;  /* batch whose latency counts; 0: 1 */
+    int threads; /* 0: all */
 };
 
 /** Reachable range of one quantity over the widths that may be chosen. */
@@ -58,8 +58,8 @@ struct cop_search_result {
     int32_t n_candidates; /* rows of the run, earlier sessions included */
     int32_t n_accepted;
     bool is_resumed;
-    bool is_finished;    /* false: time or the user stopped it; run again to go on */
-    char best[64];       /* fastest accepted variant; "" if none */
+    bool is_finished; /* false: time or the user stopped it; run again to go on */
+    char best[64];    /* fastest accepted variant; "" if none */
 };
 
 /** COP_ELIMIT: finished and no candidate met the limits (all rows are there);
