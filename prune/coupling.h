@@ -100,8 +100,9 @@ enum cop_status cop_refit_none(
 /* The menu: an operator names one of these, or brings its own. */
 extern const struct cop_coupling cop_couple_elementwise; /* NumPy-broadcast sources, all
                                                             axes of like extent */
-extern const struct cop_coupling cop_couple_channels; /* axis 1 of src 0 and dst 0; other
+extern const struct cop_coupling
+    cop_couple_channels;                            /* axis 1 of src 0 and dst 0; other
                                                          sources of rank 1 tie axis 0 */
-extern const struct cop_coupling cop_couple_frozen;   /* nothing here may be cut */
+extern const struct cop_coupling cop_couple_frozen; /* nothing here may be cut */
 
 #endif

@@ -1,0 +1,8 @@
+/* tests/prune/prune_tests.h - the groups of tests that main_test.c runs. */
+#ifndef COP_TESTS_PRUNE_TESTS_H
+#define COP_TESTS_PRUNE_TESTS_H
+
+/** Each returns how many of its tests failed. */
+int run_coupling_tests(void);
+
+#endif
