@@ -39,6 +39,8 @@ COP_NODISCARD enum cop_status cop_groups_find(
     const struct cop_graph *graph, struct cop_groups **groups, struct cop_err *err);
 void cop_groups_destroy(struct cop_groups *groups);
 
+/** The graph they were found in. */
+const struct cop_graph *cop_groups_graph(const struct cop_groups *groups);
 /** In topological order of their first producers; the frozen ones included. */
 int32_t cop_groups_n(const struct cop_groups *groups);
 const struct cop_group *cop_groups_at(const struct cop_groups *groups, int32_t i);

@@ -1,0 +1,86 @@
+/* synth/generate.h - the generator: a time budget becomes a width per group.
+ *
+ * Tables per group (error at every width that fits the machine's block, from prune/score.h)
+ * and per node (milliseconds at a few uniform cuts, measured on this machine) let the
+ * generator predict a network without building it.  One generator yields many networks:
+ * its parameters are a coefficient per group, which the inquisitor adjusts. */
+#ifndef COP_SYNTH_GENERATE_H
+#define COP_SYNTH_GENERATE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/progress.h"
+#include "engine/engine.h"
+#include "prune/calibrate.h"
+#include "prune/cut.h"
+#include "prune/groups.h"
+#include "prune/score.h"
+
+#include <stdint.h>
+
+enum { COP_N_LEVELS = 4 }; /* uniform cuts whose node times are measured */
+
+/** One group that may be cut. */
+struct cop_option {
+    const struct cop_group *group;
+    const struct cop_score *order; /* [n_channels], first to go first */
+    int32_t n_widths;
+    const int64_t *widths; /* descending; widths[0] = n_channels */
+    const double *errors;  /* relative squared error at each width; errors[0] = 0 */
+};
+
+struct cop_tables; /* options, node times, how widths scale them; borrows the groups */
+
+/** Scores every group and measures the levels.  @p arena keeps everything.
+ *  What cop_score_group, cop_cut_apply and cop_plan_profile return; COP_EINTR. */
+COP_NODISCARD enum cop_status cop_tables_make(
+    struct cop_engine *engine,
+    const struct cop_groups *groups,
+    const struct cop_calibration *calibration,
+    const struct cop_plan_options *plan_options, /* mb and threads that count */
+    const struct cop_progress *progress,
+    struct cop_arena *arena,
+    struct cop_tables **tables,
+    struct cop_err *err);
+
+int32_t cop_tables_n_options(const struct cop_tables *tables);
+const struct cop_option *cop_tables_option(const struct cop_tables *tables, int32_t i);
+
+/** What the tables say of a network: choice[i] indexes option i's widths. */
+struct cop_prediction {
+    double ms; /* sum over nodes; multiply by the measured scale */
+    double macs;
+    double params;
+};
+void cop_tables_predict(
+    const struct cop_tables *tables,
+    const int32_t *choice,
+    struct cop_prediction *prediction);
+/** Name of the node that takes most of the time at that choice, and its share. */
+const char *cop_tables_slowest(
+    const struct cop_tables *tables, const int32_t *choice, double *share);
+
+struct cop_budget {
+    double ms; /* 0: no bound */
+    double macs;
+    double params;
+};
+
+/** Walks from the full network to one within the budget, each time taking the step that
+ *  saves most per unit of coefficients[i] * error.  False if the least widths still
+ *  exceed the budget; @p choice then is the least. */
+bool cop_generate(
+    const struct cop_tables *tables,
+    const double *coefficients,
+    const struct cop_budget *budget,
+    int32_t *choice);
+
+/** The cut that a choice stands for; lives in @p arena. */
+COP_NODISCARD enum cop_status cop_tables_cut(
+    const struct cop_tables *tables,
+    const int32_t *choice,
+    struct cop_arena *arena,
+    struct cop_cut *cut,
+    struct cop_err *err);
+
+#endif
