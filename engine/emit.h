@@ -30,8 +30,10 @@ struct cop_ref cop_emit_src(struct cop_emitter *emitter, int32_t slot);
 struct cop_ref cop_emit_dst(struct cop_emitter *emitter, int32_t slot);
 /** What is known of operand or result @p slot at this plan's batch size; data set for
  *  constants (Clip bounds, Slice starts). */
-const struct cop_fact *cop_emit_src_fact(const struct cop_emitter *emitter, int32_t slot);
-const struct cop_fact *cop_emit_dst_fact(const struct cop_emitter *emitter, int32_t slot);
+const struct cop_fact *cop_emit_src_fact(
+    const struct cop_emitter *emitter, int32_t slot);
+const struct cop_fact *cop_emit_dst_fact(
+    const struct cop_emitter *emitter, int32_t slot);
 
 /** A float32 tensor between two primitives of one operator. */
 COP_NODISCARD enum cop_status cop_emit_temp(
@@ -102,7 +104,7 @@ enum cop_eltwise_alg {
     COP_ELTWISE_CLIP,     /* min(max(x, alpha), beta) */
     COP_ELTWISE_LOGISTIC, /* 1 / (1 + exp(-x)) */
     COP_ELTWISE_TANH,
-    COP_ELTWISE_ELU, /* x > 0 ? x : alpha * (exp(x) - 1) */
+    COP_ELTWISE_ELU,    /* x > 0 ? x : alpha * (exp(x) - 1) */
     COP_ELTWISE_LINEAR, /* alpha * x + beta */
     COP_ELTWISE_EXP,
     COP_ELTWISE_LOG,

@@ -17,8 +17,8 @@
 struct cop_engine; /* the machine: oneDNN engine, packed weights shared by plans */
 struct cop_plan;
 
-COP_NODISCARD enum cop_status
-cop_engine_create(struct cop_engine **engine, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_engine_create(
+    struct cop_engine **engine, struct cop_err *err);
 /** After all its plans.  Accepts NULL. */
 void cop_engine_destroy(struct cop_engine *engine);
 
@@ -34,8 +34,8 @@ void cop_engine_describe(const struct cop_engine *engine, struct cop_engine_info
 
 /** Compares small random convolutions, pools, ... with plain loops.  COP_EENGINE names
  *  the first that is wrong.  For `doctor`. */
-COP_NODISCARD enum cop_status
-cop_engine_self_test(struct cop_engine *engine, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_engine_self_test(
+    struct cop_engine *engine, struct cop_err *err);
 
 enum cop_purpose {
     COP_PURPOSE_INFER,    /* fused; only outputs and taps can be read */
@@ -124,16 +124,16 @@ void cop_plan_memory(const struct cop_plan *plan, struct cop_plan_memory *memory
 
 /** One fused primitive of the plan. */
 struct cop_plan_step {
-    const char *kind;         /* "convolution", "reorder", ... */
-    const char *impl;         /* oneDNN's implementation name, or "coppice" */
-    const int32_t *node_ids;  /* graph nodes computed here; empty for pure reorders */
+    const char *kind;        /* "convolution", "reorder", ... */
+    const char *impl;        /* oneDNN's implementation name, or "coppice" */
+    const int32_t *node_ids; /* graph nodes computed here; empty for pure reorders */
     int32_t n_nodes;
     double ms; /* of the last profiled run, median over its repeats */
 };
 int32_t cop_plan_n_steps(const struct cop_plan *plan);
 void cop_plan_step(const struct cop_plan *plan, int32_t i, struct cop_plan_step *step);
 /** Runs @p repeats times on the last inputs, timing each step. */
-COP_NODISCARD enum cop_status
-cop_plan_profile(struct cop_plan *plan, int repeats, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_plan_profile(
+    struct cop_plan *plan, int repeats, struct cop_err *err);
 
 #endif
