@@ -48,7 +48,7 @@ COP_NODISCARD enum cop_status cop_relevance_node(
     struct cop_engine *engine,
     const struct cop_graph *graph,
     const struct cop_node *node,
-    const struct cop_relevance_flow *flow,
+    const struct cop_relevance_flow *io,
     struct cop_relevance_balance *balance,
     struct cop_err *err);
 
