@@ -4,7 +4,11 @@
  * a quarter of them, where evaluations are stored, are samples that only the original got
  * right), maps them by occlusion and ablates channels, always for the class the original
  * answers, and stores every map as evidence.  Rows are appended: running it again adds
- * newer ones. */
+ * newer ones.
+ *
+ * Methods stored: "occlusion" per sample (config_json.chosen: "drawn" or "lost"), and per
+ * layer, as means over the drawn samples, "channel-ablation" (signed) and
+ * "channel-ablation-abs" (of absolute values). */
 #ifndef COP_EXPLAIN_EXPLAIN_H
 #define COP_EXPLAIN_EXPLAIN_H
 
