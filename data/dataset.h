@@ -26,7 +26,8 @@ enum cop_data_format {
 struct cop_data_source {
     enum cop_data_format format;
     const char *path;
-    const char *labels; /* class names, one a line (file), or IDX label file; may be NULL */
+    const char
+        *labels; /* class names, one a line (file), or IDX label file; may be NULL */
     int64_t record_shape[3]; /* c, h, w of COP_DATA_RECORDS */
 };
 
