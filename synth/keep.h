@@ -1,0 +1,48 @@
+/* synth/keep.h - rows out of evaluations, benches and candidates. */
+#ifndef COP_SYNTH_KEEP_H
+#define COP_SYNTH_KEEP_H
+
+#include "synth/candidate.h"
+
+/** Stores what a model answered on a data set.  @p dataset names the classes. */
+COP_NODISCARD enum cop_status cop_keep_evaluation(
+    struct cop_store *store,
+    int64_t model_id,
+    int64_t dataset_id,
+    const struct cop_dataset *dataset,
+    const struct cop_evaluation *evaluation,
+    const char *machine_json,
+    struct cop_err *err);
+
+/** Stores a measured latency. */
+COP_NODISCARD enum cop_status cop_keep_bench(
+    struct cop_store *store,
+    int64_t model_id,
+    const struct cop_bench_result *bench,
+    const char *machine_json,
+    struct cop_err *err);
+
+/** A variant that becomes a model of the project. */
+struct cop_kept_variant {
+    const struct cop_graph *graph;
+    const struct cop_evaluation *evaluation;
+    const struct cop_bench_result *bench;
+    const struct cop_decision *decision;
+};
+
+/** The candidate's row and, if @p kept is not NULL, its model ("V1", "V2", ...), cuts,
+ *  evaluation and measurement: all of it or nothing. */
+COP_NODISCARD enum cop_status cop_synth__store_candidate(
+    struct cop_search_state *state,
+    const struct cop_kept_variant *kept,
+    struct cop_candidate_row *row,
+    struct cop_err *err);
+
+/** Writes what is reachable, and how the run stands, into its row. */
+COP_NODISCARD enum cop_status cop_synth__store_feasibility(
+    struct cop_search_state *state,
+    const struct cop_feasibility *feasibility,
+    const char *run_status,
+    struct cop_err *err);
+
+#endif
