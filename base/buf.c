@@ -42,20 +42,20 @@ enum cop_status cop_buf_create(size_t bytes, struct cop_buf **buf, struct cop_er
     return COP_FAIL(err, COP_ENOMEM, "out of memory for %zu bytes", bytes);
 }
 
-static enum cop_status map_open_file(
-    int fd, const char *path, struct cop_buf **buf, struct cop_err *err)
+enum cop_status cop_buf_map_open(
+    int fd, const char *name, struct cop_buf **buf, struct cop_err *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
-        return COP_FAIL(err, COP_EIO, "cannot stat '%s': %s", path, strerror(errno));
+        return COP_FAIL(err, COP_EIO, "cannot stat '%s': %s", name, strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return COP_FAIL(err, COP_EIO, "'%s' is not a regular file", path);
+        return COP_FAIL(err, COP_EIO, "'%s' is not a regular file", name);
     size_t bytes = (size_t)info.st_size;
     void *data = NULL; /* mmap refuses empty files */
     if (bytes > 0) {
         data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
-            return COP_FAIL(err, COP_EIO, "cannot map '%s': %s", path, strerror(errno));
+            return COP_FAIL(err, COP_EIO, "cannot map '%s': %s", name, strerror(errno));
     }
     *buf = new_buf(MAPPED, data, bytes);
     if (*buf != NULL) return COP_OK;
@@ -73,7 +73,7 @@ enum cop_status cop_buf_map(const char *path, struct cop_buf **buf, struct cop_e
             "cannot open '%s': %s",
             path,
             strerror(errno));
-    enum cop_status status = map_open_file(fd, path, buf, err);
+    enum cop_status status = cop_buf_map_open(fd, path, buf, err);
     (void)close(fd);
     return status;
 }

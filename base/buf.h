@@ -21,6 +21,10 @@ COP_NODISCARD enum cop_status cop_buf_create(
 COP_NODISCARD enum cop_status cop_buf_map(
     const char *path, struct cop_buf **buf, struct cop_err *err);
 
+/** The same for an open file, which stays the caller's; @p name is for messages. */
+COP_NODISCARD enum cop_status cop_buf_map_open(
+    int fd, const char *name, struct cop_buf **buf, struct cop_err *err);
+
 /** The bytes [first, first + bytes) of @p whole, which stays alive as long as the view.
  *  COP_EINVAL when they are not inside. */
 COP_NODISCARD enum cop_status cop_buf_view(
