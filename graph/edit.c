@@ -82,7 +82,7 @@ enum cop_status cop_graph__add_use(
 void cop_graph__remove_use(
     struct cop_value *value, const struct cop_node *node, int32_t slot)
 {
-    for (int32_t i = 0; i < value->n_uses; i++) {
+    for (int32_t i = value->n_uses - 1; i >= 0; i--) { /* edits often undo the last */
         if (value->uses[i].node != node || value->uses[i].slot != slot) continue;
         value->n_uses--;
         memmove(
