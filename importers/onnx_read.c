@@ -1,0 +1,225 @@
+/* importers/onnx_read.c - from file to checked graph; see onnx_read.h and README.md. */
+#include "importers/onnx_read.h"
+
+#include "base/mem.h"
+#include "importers/onnx_external.h"
+#include "importers/onnx_model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- protobuf-c -------------------------------------------------------------------------- */
+
+static void *proto_alloc(void *context, size_t bytes)
+{
+    void *block = cop_mem_array(1, bytes);
+    if (block == NULL) *(bool *)context = true;
+    return block;
+}
+
+static void proto_free(void *context, void *block)
+{
+    (void)context;
+    cop_mem_free(block);
+}
+
+/* protobuf-c tells no reason; all but memory was excluded by the scan. */
+static enum cop_status unpack_skeleton(
+    struct cop_importers__model *model, struct cop_err *err)
+{
+    bool is_out_of_memory = false;
+    ProtobufCAllocator allocator = {
+        .alloc = proto_alloc,
+        .free = proto_free,
+        .allocator_data = &is_out_of_memory,
+    };
+    model->proto = onnx__model_proto__unpack(
+        &allocator, model->scan.n_skeleton, model->scan.skeleton);
+    if (model->proto != NULL) return COP_OK;
+    if (is_out_of_memory) return COP_FAIL_NOMEM(err);
+    return COP_FAIL(err, COP_EFORMAT, "not a sound ONNX file");
+}
+
+static void free_proto(Onnx__ModelProto *proto)
+{
+    bool is_out_of_memory = false;
+    ProtobufCAllocator allocator = {
+        .alloc = proto_alloc,
+        .free = proto_free,
+        .allocator_data = &is_out_of_memory,
+    };
+    if (proto != NULL) onnx__model_proto__free_unpacked(proto, &allocator);
+}
+
+/* ---- the frame around the graph ------------------------------------------------------------ */
+
+static enum cop_status find_opset(
+    struct cop_importers__model *model, struct cop_err *err)
+{
+    int64_t opset = 0;
+    for (size_t i = 0; i < model->proto->n_opset_import; i++) {
+        const Onnx__OperatorSetIdProto *import = model->proto->opset_import[i];
+        const char *domain = cop_importers__text(import->domain);
+        if (domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0) continue;
+        if (opset != 0)
+            return COP_FAIL(err, COP_EFORMAT, "two opsets for the default domain");
+        opset = import->version;
+        if (opset < 1 || opset > 1000)
+            return COP_FAIL(
+                err, COP_EFORMAT, "opset %" PRId64 " makes no sense", opset);
+    }
+    if (opset == 0)
+        return COP_FAIL(err, COP_EFORMAT, "no opset for the default domain");
+    model->opset = (int32_t)opset;
+    return COP_OK;
+}
+
+static enum cop_status check_frame(
+    struct cop_importers__model *model, struct cop_err *err)
+{
+    const Onnx__ModelProto *proto = model->proto;
+    if (!proto->has_ir_version || proto->ir_version < 1 || proto->graph == NULL)
+        return COP_FAIL(
+            err,
+            COP_EFORMAT,
+            "not an ONNX model: it has no %s",
+            proto->graph == NULL ? "graph" : "IR version");
+    if (proto->ir_version < 3)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "IR version %" PRId64 " is not supported, 3 and later are",
+            proto->ir_version);
+    if (proto->graph->n_node == 0)
+        return COP_FAIL(err, COP_EFORMAT, "the graph has no nodes");
+    return find_opset(model, err);
+}
+
+static enum cop_status set_meta_number(
+    struct cop_graph *graph, const char *key, int64_t number, struct cop_err *err)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRId64, number);
+    return cop_graph_set_meta(graph, key, text, err);
+}
+
+/* What the file says about itself travels under "onnx."; such keys of the file's own would
+ * be about an ancestor. */
+static enum cop_status read_meta(
+    const struct cop_importers__model *model, struct cop_err *err)
+{
+    const Onnx__ModelProto *proto = model->proto;
+    for (size_t i = 0; i < proto->n_metadata_props; i++) {
+        const char *key = cop_importers__text(proto->metadata_props[i]->key);
+        const char *text = cop_importers__text(proto->metadata_props[i]->value);
+        if (key[0] == '\0' || strncmp(key, "onnx.", 5) == 0) continue;
+        COP_TRY(cop_graph_set_meta(model->graph, key, text, err));
+    }
+    const char *producer = cop_arena_printf(
+        model->scratch,
+        "%s%s%s",
+        cop_importers__text(proto->producer_name),
+        cop_importers__text(proto->producer_version)[0] != '\0' ? " " : "",
+        cop_importers__text(proto->producer_version));
+    if (producer == NULL) return COP_FAIL_NOMEM(err);
+    COP_TRY(cop_graph_set_meta(model->graph, "onnx.producer", producer, err));
+    COP_TRY(set_meta_number(model->graph, "onnx.ir_version", proto->ir_version, err));
+    return set_meta_number(model->graph, "onnx.opset", model->opset, err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static enum cop_status decode(struct cop_importers__model *model, struct cop_err *err)
+{
+    struct cop_importers__span file = {
+        .at = cop_buf_data(model->file),
+        .n = cop_buf_bytes(model->file),
+    };
+    if (file.n == 0) return COP_FAIL(err, COP_EFORMAT, "the file is empty");
+    enum cop_status status = cop_importers__scan_model(&model->scan, file, err);
+    if (status == COP_EFORMAT) cop_err_in(err, "not a sound ONNX file");
+    if (status != COP_OK) return status;
+    return unpack_skeleton(model, err);
+}
+
+static enum cop_status read_model(
+    struct cop_importers__model *model, struct cop_err *err)
+{
+    COP_TRY(decode(model, err));
+    COP_TRY(check_frame(model, err));
+    COP_TRY(cop_importers__check_operators(model, err));
+    COP_TRY(cop_graph_create(model->ops, &model->graph, err));
+    COP_TRY(cop_importers__build_graph(model, err));
+    COP_TRY(read_meta(model, err));
+    cop_graph_remove_dead(model->graph);
+    COP_TRY(cop_graph_sort(model->graph, err));
+    COP_TRY(cop_graph_fold(model->graph, err));
+    COP_TRY(cop_graph_infer(model->graph, err));
+    return cop_graph_check(model->graph, err);
+}
+
+/* Long paths are shortened from the left: the message behind the name matters more. */
+static void put_file_name(const char *name, struct cop_err *err)
+{
+    enum { MOST = 80 };
+    size_t n = strlen(name);
+    if (n <= MOST)
+        cop_err_in(err, "%s", name);
+    else
+        cop_err_in(err, "...%s", name + n - MOST);
+}
+
+enum cop_status cop_onnx_read_bytes(
+    struct cop_buf *bytes,
+    const struct cop_op_set *ops,
+    const struct cop_onnx_read_options *options,
+    struct cop_graph **graph,
+    struct cop_err *err)
+{
+    static const struct cop_onnx_read_options defaults = {0};
+    struct cop_importers__model model = {
+        .file = bytes,
+        .ops = ops,
+        .options = options != NULL ? options : &defaults,
+        .scratch = cop_arena_create(),
+    };
+    enum cop_status status =
+        model.scratch != NULL ? read_model(&model, err) : COP_FAIL_NOMEM(err);
+    free_proto(model.proto);
+    cop_importers__scan_clear(&model.scan);
+    cop_arena_destroy(model.scratch);
+    if (status == COP_OK) {
+        *graph = model.graph;
+        return COP_OK;
+    }
+    cop_graph_destroy(model.graph);
+    const char *name = model.options->file_name;
+    put_file_name(name != NULL ? name : "model", err);
+    return status;
+}
+
+enum cop_status cop_onnx_read_file(
+    const char *path,
+    const struct cop_op_set *ops,
+    struct cop_graph **graph,
+    struct cop_err *err)
+{
+    struct cop_buf *bytes = NULL;
+    struct cop_importers__beside *beside = NULL;
+    enum cop_status status = cop_buf_map(path, &bytes, err);
+    if (status == COP_OK) status = cop_importers__beside_create(path, &beside, err);
+    if (status != COP_OK) {
+        put_file_name(path, err);
+    } else {
+        struct cop_onnx_read_options options = {
+            .file_name = path,
+            .external = cop_importers__beside_read,
+            .external_context = beside,
+        };
+        status = cop_onnx_read_bytes(bytes, ops, &options, graph, err);
+    }
+    cop_importers__beside_destroy(beside);
+    cop_buf_release(bytes);
+    return status;
+}
