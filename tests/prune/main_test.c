@@ -3,5 +3,7 @@
 
 int main(void)
 {
-    return run_coupling_tests() != 0;
+    int failed = run_coupling_tests();
+    failed += run_groups_tests();
+    return failed != 0;
 }

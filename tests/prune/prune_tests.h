@@ -4,5 +4,6 @@
 
 /** Each returns how many of its tests failed. */
 int run_coupling_tests(void);
+int run_groups_tests(void);
 
 #endif
