@@ -65,7 +65,7 @@ enum cop_status cop_buf_map_open(
 
 enum cop_status cop_buf_map(const char *path, struct cop_buf **buf, struct cop_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
     if (fd < 0)
         return COP_FAIL(
             err,

@@ -17,6 +17,7 @@ struct cop_text {
     enum cop_status status;
 };
 
+/** After it bytes is "" unless memory gave out, and then cop_text_status tells. */
 void cop_text_init(struct cop_text *text, size_t max_bytes);
 void cop_text_clear(struct cop_text *text);
 void cop_text_add(struct cop_text *text, const char *bytes, size_t n);
