@@ -25,6 +25,7 @@ struct cop_relevance {
 /* The menu. */
 extern const struct cop_relevance cop_relevance_linear; /* Conv, Gemm: RATIO */
 extern const struct cop_relevance cop_relevance_sum;    /* Add, pools of means: RATIO */
+extern const struct cop_relevance cop_relevance_product;     /* Mul, Div: RATIO */
 extern const struct cop_relevance cop_relevance_elementwise; /* Relu, Sigmoid: PASS */
 extern const struct cop_relevance cop_relevance_winner;      /* MaxPool: MOVE */
 extern const struct cop_relevance cop_relevance_move;        /* Reshape, Concat: MOVE */

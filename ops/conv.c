@@ -1,0 +1,236 @@
+/* ops/conv.c - Conv over two spatial axes, grouped and depthwise included. */
+#include "ops/row.h"
+
+struct conv_attrs {
+    struct cop_ops__window_attrs window;
+    int64_t group;
+};
+
+static const struct cop_attr_spec conv_specs[] = {
+    COP_OPS__WINDOW_SPECS(struct conv_attrs, window, false, 0),
+    {.name = "group",
+     .type = COP_ATTR_INT,
+     .offset = offsetof(struct conv_attrs, group),
+     .int_default = 1},
+    {.type = COP_ATTR_END}};
+
+static enum cop_status conv_channels(
+    const struct conv_attrs *attrs,
+    const struct cop_fact *src,
+    bool has_bias,
+    struct cop_err *err)
+{
+    const struct cop_shape *const weights = &src[1].shape; /* [oc][ic/g][kh][kw] */
+    const int64_t ic = src[0].shape.dim[1];
+    if (attrs->group < 1 || attrs->group > weights->dim[0])
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "group is %lld, weights axis 0 is %lld",
+            (long long)attrs->group,
+            (long long)weights->dim[0]);
+    if (ic % attrs->group != 0 || weights->dim[1] != ic / attrs->group)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "weights axis 1 is %lld, src has %lld channels in %lld groups",
+            (long long)weights->dim[1],
+            (long long)ic,
+            (long long)attrs->group);
+    if (weights->dim[0] % attrs->group != 0)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "weights axis 0 is %lld, not a multiple of %lld groups",
+            (long long)weights->dim[0],
+            (long long)attrs->group);
+    if (has_bias) COP_TRY(cop_ops__want_vector(src, 2, weights->dim[0], err));
+    return COP_OK;
+}
+
+static enum cop_status conv_kernel(
+    const struct conv_attrs *attrs,
+    const struct cop_shape *weights,
+    struct cop_err *err)
+{
+    const struct cop_ints *const given = &attrs->window.kernel_shape;
+    if (given->at == NULL) return COP_OK;
+    if (given->n == 2 && given->at[0] == weights->dim[2] &&
+        given->at[1] == weights->dim[3])
+        return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_ESHAPE,
+        "kernel_shape starts with %lld, weights have %lldx%lld",
+        (long long)(given->n > 0 ? given->at[0] : 0),
+        (long long)weights->dim[2],
+        (long long)weights->dim[3]);
+}
+
+static enum cop_status conv_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    const struct conv_attrs *const attrs = node->attrs;
+    const bool has_bias = cop_ops__has(node, 2);
+    for (int32_t i = 0; i < (has_bias ? 3 : 2); i++)
+        COP_TRY(cop_ops__want_f32(src, i, err));
+    if (src[0].shape.rank == 3 || src[0].shape.rank == 5)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "src has %d spatial axes, only 2 are supported",
+            src[0].shape.rank - 2);
+    COP_TRY(cop_ops__want_rank(src, 0, 4, err));
+    COP_TRY(cop_ops__want_rank(src, 1, 4, err));
+    COP_TRY(conv_channels(attrs, src, has_bias, err));
+    COP_TRY(conv_kernel(attrs, &src[1].shape, err));
+    struct cop_window window;
+    int64_t produced[2] = {0, 0};
+    COP_TRY(cop_ops__window(
+        &attrs->window,
+        &src[0].shape,
+        &src[1].shape.dim[2],
+        false,
+        &window,
+        produced,
+        err));
+    const int64_t dims[4] = {
+        src[0].shape.dim[0], src[1].shape.dim[0], produced[0], produced[1]};
+    dst[0].dtype = COP_F32;
+    dst[0].shape = cop_shape_make(4, dims);
+    return COP_OK;
+}
+
+static enum cop_status conv_macs(
+    const struct cop_node *node, int64_t *macs, struct cop_err *err)
+{
+    const struct cop_shape *const weights = &node->src[1]->shape;
+    struct cop_shape each =
+        node->dst[0]->shape; /* results times weights of one result */
+    for (int32_t i = 1; i < 4; i++)
+        each.dim[each.rank++] = weights->dim[i];
+    return cop_shape_count(&each, macs, err);
+}
+
+static enum cop_status conv_lower(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    const struct conv_attrs *const attrs = node->attrs;
+    struct cop_window window;
+    int64_t produced[2] = {0, 0};
+    COP_TRY(cop_ops__window(
+        &attrs->window,
+        &cop_emit_src_fact(emitter, 0)->shape,
+        &cop_emit_src_fact(emitter, 1)->shape.dim[2],
+        false,
+        &window,
+        produced,
+        err));
+    const struct cop_ref operands[3] = {
+        cop_emit_src(emitter, 0),
+        cop_emit_src(emitter, 1),
+        cop_ops__has(node, 2) ? cop_emit_src(emitter, 2) : COP_REF_ABSENT};
+    return cop_emit_conv(
+        emitter, &window, attrs->group, operands, cop_emit_dst(emitter, 0), err);
+}
+
+/* ---- coupling -------------------------------------------------------------------- */
+
+static bool is_depthwise(const struct cop_node *node)
+{
+    const struct conv_attrs *const attrs = node->attrs;
+    return attrs->group > 1 && node->src[1]->shape.dim[1] == 1;
+}
+
+/* Source channel c and the m results made from it go together; so does their group. */
+static enum cop_status tie_depthwise(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    const int64_t g = ((const struct conv_attrs *)node->attrs)->group;
+    const int64_t m = node->src[1]->shape.dim[0] / g;
+    return cop_ops__tie_range(
+        ties, (struct cop_slice){0, 1, 0, 1}, (struct cop_slice){-1, 1, 0, m}, g, err);
+}
+
+/* Every group keeps the same positions, so that groups stay equally wide. */
+static enum cop_status tie_groups(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    const int64_t g = ((const struct conv_attrs *)node->attrs)->group;
+    const int64_t oc = node->src[1]->shape.dim[0] / g;
+    const int64_t ic = node->src[1]->shape.dim[1];
+    for (int64_t i = 0; i < g; i++) {
+        const struct cop_slice in = {0, 1, i * ic, 1};
+        const struct cop_slice out = {-1, 1, i * oc, 1};
+        COP_TRY(cop_ops__tie_range(ties, in, (struct cop_slice){1, 1, 0, 1}, ic, err));
+        if (i > 0)
+            COP_TRY(cop_ops__tie_range(
+                ties, out, (struct cop_slice){-1, 1, 0, 1}, oc, err));
+    }
+    return COP_OK;
+}
+
+static enum cop_status conv_tie(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    if (node->src[1]->data == NULL) return COP_OK;
+    COP_TRY(cop_ties_add_axis(ties, 1, 0, -1, 1, err));
+    if (cop_ops__has(node, 2)) COP_TRY(cop_ties_add_axis(ties, 2, 0, -1, 1, err));
+    return is_depthwise(node) ? tie_depthwise(node, ties, err)
+                              : tie_groups(node, ties, err);
+}
+
+/* A depthwise convolution has as many groups as source channels stay. */
+static enum cop_status conv_refit(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    const struct cop_kept *kept,
+    struct cop_err *err)
+{
+    (void)graph;
+    (void)err;
+    struct conv_attrs *const attrs = node->attrs;
+    if (is_depthwise(node)) attrs->group = cop_kept_count(kept, 0, 1, 0, attrs->group);
+    return COP_OK;
+}
+
+/* A depthwise convolution mixes no channels: nothing there to solve for. */
+static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
+{
+    if (node->src[1]->data == NULL || is_depthwise(node)) return false;
+    *linear = (struct cop_linear){
+        .src_slot = 0,
+        .weights_slot = 1,
+        .bias_slot = 2,
+        .src_axis = 1,
+        .in_axis = 1,
+        .out_axis = 0,
+        .dst_axis = 1,
+        .g = ((const struct conv_attrs *)node->attrs)->group};
+    return true;
+}
+
+static const struct cop_coupling conv_coupling = {
+    .name = "convolution",
+    .tie = conv_tie,
+    .refit = conv_refit,
+    .linear = conv_linear,
+};
+
+const struct cop_op cop_op_conv = {
+    .name = "Conv",
+    .opsets = {1, COP_OPS_LAST},
+    .arity = {2, 3, 1},
+    .attrs_size = sizeof(struct conv_attrs),
+    .attrs = conv_specs,
+    .upgrade = cop_upgrade_none,
+    .infer = conv_infer,
+    .fold = cop_fold_none,
+    .macs = conv_macs,
+    .lower = conv_lower,
+    .coupling = &conv_coupling,
+    .relevance = &cop_relevance_linear,
+};

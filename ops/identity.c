@@ -1,0 +1,188 @@
+/* ops/identity.c - Identity, Dropout (inference: the same) and Cast. */
+#include "ops/row.h"
+
+#include <string.h>
+
+const struct cop_op cop_op_identity = {
+    .name = "Identity",
+    .opsets = {1, COP_OPS_LAST},
+    .arity = {1, 1, 1},
+    .attrs_size = 0,
+    .attrs = cop_attrs_none,
+    .upgrade = cop_upgrade_none,
+    .infer = cop_ops__infer_same,
+    .fold = cop_ops__fold_pass,
+    .macs = cop_macs_none,
+    .lower = cop_ops__lower_same,
+    .coupling = &cop_couple_elementwise,
+    .relevance = &cop_relevance_move,
+};
+
+/* ---- Dropout ----------------------------------------------------------------------- */
+
+struct dropout_attrs {
+    float ratio;
+    int64_t seed;
+};
+
+static const struct cop_attr_spec dropout_specs[] = {
+    {.name = "ratio",
+     .type = COP_ATTR_FLOAT,
+     .offset = offsetof(struct dropout_attrs, ratio),
+     .float_default = 0.5F,
+     .last_opset = 11},
+    {.name = "seed",
+     .type = COP_ATTR_INT,
+     .offset = offsetof(struct dropout_attrs, seed),
+     .first_opset = 12},
+    {.type = COP_ATTR_END}};
+
+/* The ratio says nothing about inference: it is dropped rather than lifted. */
+static enum cop_status dropout_upgrade(
+    struct cop_graph *graph, struct cop_node *node, int32_t opset, struct cop_err *err)
+{
+    (void)graph;
+    (void)opset;
+    (void)err;
+    ((struct dropout_attrs *)node->attrs)->ratio = 0.5F;
+    return COP_OK;
+}
+
+static enum cop_status dropout_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    COP_TRY(cop_ops__infer_same_f32(node, src, dst, err));
+    if (cop_ops__has(node, 2) && src[2].data != NULL && src[2].dtype == COP_BOOL &&
+        cop_element_at(COP_BOOL, src[2].data, 0) != 0.0)
+        return COP_FAIL(
+            err, COP_EUNSUPPORTED, "training_mode is 1, only 0 is supported");
+    if (node->n_dst > 1 && node->dst[1] != NULL) {
+        if (node->dst[1]->n_uses > 0 || node->dst[1]->is_output)
+            return COP_FAIL(err, COP_EUNSUPPORTED, "the mask result is read");
+        dst[1] = (struct cop_fact){.dtype = COP_BOOL, .shape = src[0].shape};
+    }
+    return COP_OK;
+}
+
+static enum cop_status dropout_tie(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    for (int32_t axis = 0; axis < node->dst[0]->shape.rank; axis++) {
+        COP_TRY(cop_ties_add_axis(ties, 0, axis, -1, axis, err));
+        if (node->n_dst > 1 && node->dst[1] != NULL)
+            COP_TRY(cop_ties_add_axis(ties, 0, axis, -2, axis, err));
+    }
+    return COP_OK;
+}
+
+static const struct cop_coupling dropout_coupling = {
+    .name = "elementwise",
+    .tie = dropout_tie,
+    .refit = cop_refit_none,
+    .linear = cop_linear_none,
+};
+
+const struct cop_op cop_op_dropout = {
+    .name = "Dropout",
+    .opsets = {7, COP_OPS_LAST},
+    .arity = {1, 3, 2},
+    .attrs_size = sizeof(struct dropout_attrs),
+    .attrs = dropout_specs,
+    .upgrade = dropout_upgrade,
+    .infer = dropout_infer,
+    .fold = cop_ops__fold_pass,
+    .macs = cop_macs_none,
+    .lower = cop_ops__lower_same,
+    .coupling = &dropout_coupling,
+    .relevance = &cop_relevance_move,
+};
+
+/* ---- Cast -------------------------------------------------------------------------- */
+
+struct cast_attrs {
+    int64_t to;
+    int64_t saturate;
+};
+
+static const struct cop_attr_spec cast_specs[] = {
+    {.name = "to",
+     .type = COP_ATTR_INT,
+     .offset = offsetof(struct cast_attrs, to),
+     .int_default = 1,
+     .is_required = true},
+    {.name = "saturate",
+     .type = COP_ATTR_INT,
+     .offset = offsetof(struct cast_attrs, saturate),
+     .int_default = 1,
+     .first_opset = 19},
+    {.type = COP_ATTR_END}};
+
+static enum cop_status cast_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    const struct cast_attrs *const attrs = node->attrs;
+    const bool fits = attrs->to > 0 && attrs->to < INT32_MAX;
+    dst[0].shape = src[0].shape;
+    dst[0].dtype = fits ? cop_dtype_from_onnx((int32_t)attrs->to) : COP_DTYPE_NONE;
+    if (dst[0].dtype != COP_DTYPE_NONE) return COP_OK;
+    return COP_FAIL(
+        err, COP_EUNSUPPORTED, "cast to element type %lld", (long long)attrs->to);
+}
+
+static enum cop_status cast_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    if (src[0].data == NULL) return COP_OK;
+    if (src[0].dtype == dst[0].dtype) {
+        dst[0].data = src[0].data;
+        return COP_OK;
+    }
+    if (dst[0].dtype == COP_F16) return COP_OK;
+    void *elements = NULL;
+    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
+    const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
+    for (int64_t i = 0; i < n; i++)
+        cop_ops__store(
+            dst[0].dtype, elements, i, cop_element_at(src[0].dtype, src[0].data, i));
+    return COP_OK;
+}
+
+static enum cop_status cast_lower(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    const enum cop_dtype from = cop_emit_src_fact(emitter, 0)->dtype;
+    const enum cop_dtype to = cop_emit_dst_fact(emitter, 0)->dtype;
+    if (from == COP_F32 && to == COP_F32)
+        return cop_ops__lower_same(node, emitter, err);
+    return COP_FAIL(
+        err,
+        COP_EUNSUPPORTED,
+        "cast of an activation from %s to %s",
+        cop_dtype_name(from),
+        cop_dtype_name(to));
+}
+
+const struct cop_op cop_op_cast = {
+    .name = "Cast",
+    .opsets = {6, COP_OPS_LAST},
+    .arity = {1, 1, 1},
+    .attrs_size = sizeof(struct cast_attrs),
+    .attrs = cast_specs,
+    .upgrade = cop_upgrade_none,
+    .infer = cast_infer,
+    .fold = cast_fold,
+    .macs = cop_macs_none,
+    .lower = cast_lower,
+    .coupling = &cop_couple_elementwise,
+    .relevance = &cop_relevance_move,
+};

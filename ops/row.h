@@ -1,0 +1,164 @@
+/* ops/row.h - what the rows of this folder share: checks, constant folding, refitting.
+ *
+ * Private to ops/.  Rows stay short because the questions that many of them ask ("is this
+ * operand a known list of integers?", "copy these elements in that order") are answered
+ * here once.  Everything is pure except where a graph is passed in. */
+#ifndef COP_OPS_ROW_H
+#define COP_OPS_ROW_H
+
+#include "engine/emit.h"
+#include "explain/relevance.h"
+#include "graph/graph.h"
+#include "prune/coupling.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** The opset whose encoding the in-memory form uses, and the last one understood where an
+ *  operator has not changed since. */
+enum { COP_OPS_FORM = 13, COP_OPS_LAST = 21 };
+
+/* ---- checks -------------------------------------------------------------------- */
+
+/** COP_EUNSUPPORTED unless the operand is float32. */
+COP_NODISCARD enum cop_status cop_ops__want_f32(
+    const struct cop_fact *src, int32_t slot, struct cop_err *err);
+/** COP_ESHAPE unless the operand has that rank. */
+COP_NODISCARD enum cop_status cop_ops__want_rank(
+    const struct cop_fact *src, int32_t slot, int32_t rank, struct cop_err *err);
+/** COP_ESHAPE unless the operand is a vector of @p n elements. */
+COP_NODISCARD enum cop_status cop_ops__want_vector(
+    const struct cop_fact *src, int32_t slot, int64_t n, struct cop_err *err);
+bool cop_ops__has(const struct cop_node *node, int32_t slot);
+
+/** The elements of an integer operand, at most COP_MAX_RANK of them.  COP_EUNSUPPORTED when
+ *  they are not known, COP_ESHAPE when there are too many. */
+COP_NODISCARD enum cop_status cop_ops__ints(
+    const struct cop_fact *src,
+    const char *what,
+    int64_t ints[COP_MAX_RANK],
+    int32_t *n,
+    struct cop_err *err);
+
+/** Marks listed axes (negative ones count from the end) of a tensor of @p rank; an empty
+ *  list marks none.  COP_ESHAPE when one lies outside or is named twice. */
+COP_NODISCARD enum cop_status cop_ops__axes(
+    int32_t rank, const int64_t *axes, int64_t n, uint32_t *marks, struct cop_err *err);
+
+/* ---- infer, fold and lower rules that many rows pick ------------------------------ */
+
+cop_infer_fn cop_ops__infer_same;     /* dst 0 is like src 0 */
+cop_infer_fn cop_ops__infer_same_f32; /* likewise, float32 only */
+cop_fold_fn cop_ops__fold_pass;       /* dst 0 has the elements of src 0 */
+cop_lower_fn cop_ops__lower_same;     /* dst 0 has the elements of src 0 */
+cop_lower_fn cop_ops__lower_known;    /* refuses: only as shape arithmetic */
+
+/** Memory for the elements of a result that is being folded, or NULL in *elements when it is
+ *  larger than both its sources and a fixed cap: then it simply stays unknown. */
+COP_NODISCARD enum cop_status cop_ops__fold_room(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    void **elements,
+    struct cop_err *err);
+
+/** Copies dst[i] = from[first + sum i_axis * strides[axis]], strides in elements. */
+void cop_ops__copy_strided(
+    const struct cop_shape *shape,
+    const int64_t *strides,
+    int64_t first,
+    size_t element_bytes,
+    const void *from,
+    void *to);
+/** Row-major strides in elements. */
+void cop_ops__strides(const struct cop_shape *shape, int64_t strides[COP_MAX_RANK]);
+
+/** Stores a number as an element of that type, rounding as a C cast does and clamping what
+ *  does not fit. */
+void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double number);
+
+/* ---- editing -------------------------------------------------------------------- */
+
+/** A fresh int64 vector (n >= 0) becomes src[slot]; absent operands before it are padded. */
+COP_NODISCARD enum cop_status cop_ops__set_ints(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    int32_t slot,
+    const int64_t *ints,
+    int64_t n,
+    struct cop_err *err);
+/** A fresh float32 scalar becomes src[slot]. */
+COP_NODISCARD enum cop_status cop_ops__set_scalar(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    int32_t slot,
+    float number,
+    struct cop_err *err);
+/** What is known of operand @p slot while a file is read: constants, and results of
+ *  Constant nodes.  data NULL when nothing is. */
+struct cop_fact cop_ops__peek(const struct cop_node *node, int32_t slot);
+
+/* ---- coupling ------------------------------------------------------------------- */
+
+/** The range [first, first + n) of an axis may be cut freely; nothing when n is 0. */
+COP_NODISCARD enum cop_status cop_ops__tie_free(
+    struct cop_ties *ties,
+    int32_t slot,
+    int32_t axis,
+    int64_t first,
+    int64_t n,
+    struct cop_err *err);
+/** n elements from first0 on one axis tied to n from first1 on another. */
+COP_NODISCARD enum cop_status cop_ops__tie_range(
+    struct cop_ties *ties,
+    struct cop_slice end0,
+    struct cop_slice end1,
+    int64_t runs,
+    struct cop_err *err);
+
+/* ---- windows (Conv and the pools) ------------------------------------------------- */
+
+struct cop_ops__window_attrs {
+    const char *auto_pad;
+    struct cop_ints kernel_shape;
+    struct cop_ints strides;
+    struct cop_ints pads;
+    struct cop_ints dilations;
+};
+/** The attributes' rows of a table whose struct has the member @p member.
+ *  @param is_needed whether a file must give kernel_shape
+ *  @param dilations_from first opset with dilations */
+#define COP_OPS__WINDOW_SPECS(owner, member, is_needed, dilations_from)                \
+    {.name = "auto_pad",                                                               \
+     .type = COP_ATTR_STRING,                                                          \
+     .offset = offsetof(owner, member.auto_pad),                                       \
+     .string_default = "NOTSET"},                                                      \
+        {.name = "kernel_shape",                                                       \
+         .type = COP_ATTR_INTS,                                                        \
+         .offset = offsetof(owner, member.kernel_shape),                               \
+         .is_required = (is_needed)},                                                  \
+        {.name = "strides",                                                            \
+         .type = COP_ATTR_INTS,                                                        \
+         .offset = offsetof(owner, member.strides)},                                   \
+        {.name = "pads",                                                               \
+         .type = COP_ATTR_INTS,                                                        \
+         .offset = offsetof(owner, member.pads)},                                      \
+    {                                                                                  \
+        .name = "dilations", .type = COP_ATTR_INTS,                                    \
+        .offset = offsetof(owner, member.dilations), .first_opset = (dilations_from)   \
+    }
+
+/** The window with its paddings spelled out, and the extents it produces.  Where ceil mode
+ *  reaches past the given padding, pads_r grows by that much.
+ *  COP_ESHAPE, COP_EUNSUPPORTED. */
+COP_NODISCARD enum cop_status cop_ops__window(
+    const struct cop_ops__window_attrs *attrs,
+    const struct cop_shape *src, /* rank 4 */
+    const int64_t *kernel,       /* 2 extents */
+    bool is_ceil,
+    struct cop_window *window,
+    int64_t produced[2],
+    struct cop_err *err);
+
+#endif

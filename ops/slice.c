@@ -1,0 +1,295 @@
+/* ops/slice.c - Slice, and Gather with constant indices. */
+#include "ops/row.h"
+
+#include <string.h>
+
+/* Bounds are operands starts, ends, axes, steps since opset 10, attributes before. */
+struct slice_attrs {
+    struct cop_ints starts;
+    struct cop_ints ends;
+    struct cop_ints axes;
+};
+
+static const struct cop_attr_spec slice_specs[] = {
+    {.name = "starts",
+     .type = COP_ATTR_INTS,
+     .offset = offsetof(struct slice_attrs, starts),
+     .last_opset = 9},
+    {.name = "ends",
+     .type = COP_ATTR_INTS,
+     .offset = offsetof(struct slice_attrs, ends),
+     .last_opset = 9},
+    {.name = "axes",
+     .type = COP_ATTR_INTS,
+     .offset = offsetof(struct slice_attrs, axes),
+     .last_opset = 9},
+    {.type = COP_ATTR_END}};
+
+static enum cop_status slice_upgrade(
+    struct cop_graph *graph, struct cop_node *node, int32_t opset, struct cop_err *err)
+{
+    struct slice_attrs *const attrs = node->attrs;
+    if (opset > 9) return COP_OK;
+    if (attrs->starts.at == NULL || attrs->ends.at == NULL)
+        return COP_FAIL(err, COP_EFORMAT, "starts or ends are missing");
+    COP_TRY(cop_ops__set_ints(graph, node, 1, attrs->starts.at, attrs->starts.n, err));
+    COP_TRY(cop_ops__set_ints(graph, node, 2, attrs->ends.at, attrs->ends.n, err));
+    if (attrs->axes.at != NULL)
+        COP_TRY(cop_ops__set_ints(graph, node, 3, attrs->axes.at, attrs->axes.n, err));
+    memset(attrs, 0, sizeof *attrs);
+    return COP_OK;
+}
+
+/** What is taken, for every axis of the source. */
+struct slice_span {
+    int64_t start;
+    int64_t step;
+    int64_t n;
+    int32_t listed; /* entry of the operands that says so; -1: the axis is whole */
+};
+
+static int64_t clamp(int64_t at, int64_t low, int64_t high)
+{
+    if (at < low) return low;
+    return at > high ? high : at;
+}
+
+/* ONNX: negative bounds count from the end, all are clamped to the axis. */
+static void resolve(
+    struct slice_span *span, int64_t start, int64_t end, int64_t step, int64_t extent)
+{
+    if (start < 0) start += extent;
+    if (end < 0) end += extent;
+    span->step = step;
+    if (step > 0) {
+        start = clamp(start, 0, extent);
+        end = clamp(end, 0, extent);
+        span->n = end > start ? (end - start - 1) / step + 1 : 0;
+    } else {
+        start = clamp(start, -1, extent - 1);
+        end = clamp(end, -1, extent - 1);
+        span->n = start > end ? (start - end - 1) / -step + 1 : 0;
+    }
+    span->start = start;
+}
+
+static enum cop_status slice_spans(
+    const struct cop_node *node,
+    const struct cop_fact *const facts[5],
+    struct slice_span spans[COP_MAX_RANK],
+    struct cop_err *err)
+{
+    static const char *const names[5] = {"", "starts", "ends", "axes", "steps"};
+    int64_t lists[5][COP_MAX_RANK];
+    int32_t n[5] = {0};
+    for (int32_t i = 1; i < 5; i++) {
+        if (i < 3 && !cop_ops__has(node, i))
+            return COP_FAIL(err, COP_EFORMAT, "%s are missing", names[i]);
+        if (!cop_ops__has(node, i)) {
+            n[i] = n[1];
+            for (int32_t k = 0; k < n[1]; k++)
+                lists[i][k] = i == 3 ? k : 1;
+            continue;
+        }
+        COP_TRY(cop_ops__ints(facts[i], names[i], lists[i], &n[i], err));
+        if (n[i] != n[1])
+            return COP_FAIL(
+                err, COP_ESHAPE, "%s has %d entries, starts %d", names[i], n[i], n[1]);
+    }
+    const struct cop_shape *const shape = &facts[0]->shape;
+    for (int32_t i = 0; i < shape->rank; i++)
+        spans[i] = (struct slice_span){0, 1, shape->dim[i], -1};
+    for (int32_t k = 0; k < n[1]; k++) {
+        int32_t axis = 0;
+        COP_TRY(cop_shape_axis(shape->rank, lists[3][k], &axis, err));
+        const int64_t step = lists[4][k];
+        if (step == 0 || step > INT32_MAX || step < -INT32_MAX ||
+            spans[axis].listed >= 0)
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                step == 0 ? "step of axis %d is %lld"
+                          : "axis %d has two bounds, step %lld",
+                axis,
+                (long long)step);
+        resolve(&spans[axis], lists[1][k], lists[2][k], step, shape->dim[axis]);
+        spans[axis].listed = k;
+    }
+    return COP_OK;
+}
+
+static enum cop_status spans_of_facts(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct slice_span spans[COP_MAX_RANK],
+    struct cop_err *err)
+{
+    const struct cop_fact *const facts[5] = {
+        &src[0],
+        node->n_src > 1 ? &src[1] : NULL,
+        node->n_src > 2 ? &src[2] : NULL,
+        node->n_src > 3 ? &src[3] : NULL,
+        node->n_src > 4 ? &src[4] : NULL};
+    return slice_spans(node, facts, spans, err);
+}
+
+static enum cop_status slice_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    struct slice_span spans[COP_MAX_RANK];
+    COP_TRY(spans_of_facts(node, src, spans, err));
+    dst[0] = (struct cop_fact){.dtype = src[0].dtype, .shape = src[0].shape};
+    for (int32_t i = 0; i < src[0].shape.rank; i++)
+        dst[0].shape.dim[i] = spans[i].n;
+    return COP_OK;
+}
+
+static enum cop_status slice_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    if (src[0].data == NULL) return COP_OK;
+    void *elements = NULL;
+    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
+    if (elements == NULL || cop_shape_n(&dst[0].shape) == 0) return COP_OK;
+    struct slice_span spans[COP_MAX_RANK];
+    COP_TRY(spans_of_facts(node, src, spans, err));
+    int64_t strides[COP_MAX_RANK] = {0};
+    int64_t first = 0;
+    cop_ops__strides(&src[0].shape, strides);
+    for (int32_t i = 0; i < src[0].shape.rank; i++) {
+        first += spans[i].start * strides[i];
+        strides[i] *= spans[i].step;
+    }
+    cop_ops__copy_strided(
+        &dst[0].shape,
+        strides,
+        first,
+        cop_dtype_bytes(src[0].dtype),
+        src[0].data,
+        elements);
+    return COP_OK;
+}
+
+static enum cop_status slice_lower(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    const struct cop_fact *facts[5] = {NULL};
+    for (int32_t i = 0; i < node->n_src && i < 5; i++)
+        facts[i] = cop_emit_src_fact(emitter, i);
+    struct slice_span spans[COP_MAX_RANK];
+    COP_TRY(slice_spans(node, facts, spans, err));
+    int64_t starts[COP_MAX_RANK];
+    int64_t steps[COP_MAX_RANK];
+    for (int32_t i = 0; i < facts[0]->shape.rank; i++) {
+        starts[i] = spans[i].start;
+        steps[i] = spans[i].step;
+    }
+    return cop_emit_slice(
+        emitter,
+        starts,
+        steps,
+        cop_emit_src(emitter, 0),
+        cop_emit_dst(emitter, 0),
+        err);
+}
+
+/* ---- coupling ------------------------------------------------------------------------ */
+
+static enum cop_status spans_of_node(
+    const struct cop_node *node,
+    struct slice_span spans[COP_MAX_RANK],
+    struct cop_err *err)
+{
+    struct cop_fact facts[5] = {{COP_DTYPE_NONE, {0, {0}}, NULL}};
+    for (int32_t i = 0; i < node->n_src && i < 5; i++) {
+        const struct cop_value *const value = node->src[i];
+        if (value == NULL) continue;
+        facts[i] = (struct cop_fact){
+            value->dtype, value->shape, value->data ? cop_buf_data(value->data) : NULL};
+    }
+    return spans_of_facts(node, facts, spans, err);
+}
+
+/* Ranges taken with step 1 are tied, what is left out may be cut at will.  Other steps
+ * freeze their axis, whose bounds could not be written for a cut. */
+static enum cop_status slice_tie(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    struct slice_span spans[COP_MAX_RANK];
+    COP_TRY(spans_of_node(node, spans, err));
+    const struct cop_shape *const shape = &node->src[0]->shape;
+    for (int32_t i = 0; i < shape->rank; i++) {
+        if (spans[i].step != 1 || spans[i].n == 0) continue;
+        const struct cop_slice from = {0, i, spans[i].start, 1};
+        const struct cop_slice to = {-1, i, 0, 1};
+        const int64_t end = spans[i].start + spans[i].n;
+        COP_TRY(cop_ops__tie_range(ties, from, to, spans[i].n, err));
+        COP_TRY(cop_ops__tie_free(ties, 0, i, 0, spans[i].start, err));
+        COP_TRY(cop_ops__tie_free(ties, 0, i, end, shape->dim[i] - end, err));
+    }
+    return COP_OK;
+}
+
+/* Writes all bounds anew for the axes that are cut; the others keep their meaning. */
+static enum cop_status slice_refit(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    const struct cop_kept *kept,
+    struct cop_err *err)
+{
+    struct slice_span spans[COP_MAX_RANK];
+    COP_TRY(spans_of_node(node, spans, err));
+    const struct cop_shape *const shape = &node->src[0]->shape;
+    int64_t lists[5][COP_MAX_RANK]; /* starts, ends, axes, steps from 1 */
+    int32_t n = 0;
+    bool is_cut = false;
+    for (int32_t i = 0; i < shape->rank; i++) {
+        if (spans[i].listed < 0) continue;
+        struct slice_span *const span = &spans[i];
+        const int64_t extent = shape->dim[i];
+        if (cop_kept_count(kept, 0, i, 0, extent) != extent && span->step == 1) {
+            is_cut = true;
+            const int64_t taken = cop_kept_count(kept, 0, i, span->start, span->n);
+            span->start = cop_kept_count(kept, 0, i, 0, span->start);
+            span->n = taken;
+        }
+        int64_t end = span->start + span->n * span->step;
+        if (end < 0) end = INT32_MIN; /* before the first element, going down */
+        lists[1][n] = span->start;
+        lists[2][n] = end;
+        lists[3][n] = i;
+        lists[4][n++] = span->step;
+    }
+    for (int32_t i = 1; i < 5 && is_cut; i++)
+        COP_TRY(cop_ops__set_ints(graph, node, i, lists[i], n, err));
+    return COP_OK;
+}
+
+static const struct cop_coupling slice_coupling = {
+    .name = "slice",
+    .tie = slice_tie,
+    .refit = slice_refit,
+    .linear = cop_linear_none,
+};
+
+const struct cop_op cop_op_slice = {
+    .name = "Slice",
+    .opsets = {1, COP_OPS_LAST},
+    .arity = {1, 5, 1},
+    .attrs_size = sizeof(struct slice_attrs),
+    .attrs = slice_specs,
+    .upgrade = slice_upgrade,
+    .infer = slice_infer,
+    .fold = slice_fold,
+    .macs = cop_macs_none,
+    .lower = slice_lower,
+    .coupling = &slice_coupling,
+    .relevance = &cop_relevance_move,
+};
