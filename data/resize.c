@@ -2,7 +2,9 @@
  *
  * Horizontal pass, then vertical, with an 8-bit picture between.  Weights are normalised
  * in double, then rounded to integers of 22 fraction bits; when shrinking the filter widens
- * with the scale (antialias).  Nearest follows Pillow's affine path, which walks the source
+ * with the scale (antialias).  Pillow 13 swaps the passes for pictures that lose more than
+ * twice as many rows as columns; we keep the order of all versions before, which models were
+ * trained with.  Nearest follows Pillow's affine path, which walks the source
  * position by repeated addition. */
 #include "data/picture.h"
 
