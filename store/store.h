@@ -27,6 +27,8 @@ cop_store_create(const char *path, struct cop_store **store, struct cop_err *err
 COP_NODISCARD enum cop_status
 cop_store_open(const char *path, struct cop_store **store, struct cop_err *err);
 void cop_store_close(struct cop_store *store);
+/** Of the SQLite library in use, e.g. "3.40.1"; static. */
+const char *cop_store_sqlite_version(void);
 
 /** Several puts as one: all or none.  Not nested. */
 COP_NODISCARD enum cop_status
