@@ -114,6 +114,8 @@ static enum cop_status fill(
     } else if (format == COP_DATA_AUTO) {
         COP_TRY(guess_file(source, &format, err));
     }
+    if (format == COP_DATA_AUTO) format = COP_DATA_FOLDER;
+    dataset->format = format;
     switch (format) {
     case COP_DATA_CIFAR: return cop_data__open_cifar(dataset, source, err);
     case COP_DATA_IDX: return cop_data__open_idx(dataset, source, err);
@@ -158,6 +160,11 @@ void cop_dataset_close(struct cop_dataset *dataset)
     cop_mem_free(dataset->samples);
     cop_arena_destroy(dataset->arena);
     cop_mem_free(dataset);
+}
+
+enum cop_data_format cop_dataset_format(const struct cop_dataset *dataset)
+{
+    return dataset->format;
 }
 
 int64_t cop_dataset_n(const struct cop_dataset *dataset)

@@ -39,6 +39,8 @@ COP_NODISCARD enum cop_status cop_dataset_open(
     struct cop_err *err);
 void cop_dataset_close(struct cop_dataset *dataset);
 
+/** What it turned out to be; never COP_DATA_AUTO. */
+enum cop_data_format cop_dataset_format(const struct cop_dataset *dataset);
 int64_t cop_dataset_n(const struct cop_dataset *dataset);
 /** 0 when unlabelled. */
 int32_t cop_dataset_n_classes(const struct cop_dataset *dataset);

@@ -28,6 +28,7 @@ struct cop_data__sample {
 struct cop_dataset {
     struct cop_arena *arena; /* names and paths */
     struct cop_preprocess preprocess;
+    enum cop_data_format format; /* found out, never AUTO */
     struct cop_data__file *files;
     int64_t n_files;
     int64_t files_room;
