@@ -1,0 +1,446 @@
+/* prune/score.c - see score.h.
+ *
+ * Reconstruction (optimal brain surgeon; OSSCAR, arXiv 2403.12983, with the channel Gram
+ * in place of the patch Gram): with C the Gram of the source channels, H = C^-1 and
+ * M = W W^T the Gram of the readers' weight rows, giving up channel c and refitting the
+ * rest raises the readers' squared error by M_cc / H_cc, adds -H_kc / H_cc times row c to
+ * row k of the weights, and takes H_c H_c^T / H_cc from H.  One pass to the last channel
+ * gives the error at every width. */
+#include "prune/score.h"
+
+#include "prune/calibrate_impl.h"
+#include "prune/reader_impl.h"
+
+#include "base/mem.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double score_ridge = 1e-3; /* times the mean of the Gram's diagonal */
+
+/* ---- magnitude -------------------------------------------------------------------- */
+
+static double slice_squares(
+    const struct cop_value *value, int32_t axis, int64_t element)
+{
+    const void *data = cop_buf_data(value->data);
+    int64_t outer = cop_shape_span(&value->shape, 0, axis);
+    int64_t inner = cop_shape_span(&value->shape, axis + 1, value->shape.rank);
+    double squares = 0.0;
+    for (int64_t o = 0; o < outer; o++) {
+        int64_t first = (o * value->shape.dim[axis] + element) * inner;
+        for (int64_t i = 0; i < inner; i++) {
+            double weight = (double)cop_f32_at(data, first + i);
+            squares += weight * weight;
+        }
+    }
+    return squares;
+}
+
+static bool is_weight(const struct cop_value *value, int32_t least_rank)
+{
+    return value->data != NULL && value->dtype == COP_F32 &&
+           value->shape.rank >= least_rank;
+}
+
+/* Vectors (biases, statistics) count only where there are no weights. */
+static void add_norms(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    struct cop_score *order)
+{
+    int32_t least_rank = 1;
+    for (int32_t m = 0; m < group->n_members; m++) {
+        if (is_weight(group->members[m].value, 2)) least_rank = 2;
+    }
+    for (int64_t c = 0; c < group->n_channels; c++) {
+        double squares = 0.0;
+        for (int32_t m = 0; m < group->n_members; m++) {
+            const struct cop_member *member = &group->members[m];
+            if (!is_weight(member->value, least_rank)) continue;
+            const int64_t *elements;
+            int64_t n;
+            cop_group_elements(groups, group, m, c, &elements, &n);
+            for (int64_t e = 0; e < n; e++)
+                squares += slice_squares(member->value, member->axis, elements[e]);
+        }
+        order[c] = (struct cop_score){.channel = c, .score = sqrt(squares)};
+    }
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct cop_score *x = a;
+    const struct cop_score *y = b;
+    if (x->score != y->score) return x->score < y->score ? -1 : 1;
+    return x->channel < y->channel ? -1 : 1;
+}
+
+static void score_magnitude(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    struct cop_score *order)
+{
+    add_norms(groups, group, order);
+    qsort(order, (size_t)group->n_channels, sizeof *order, by_score);
+    double sum = 0.0;
+    for (int64_t i = 0; i < group->n_channels; i++) {
+        sum += order[i].score;
+        order[i].error_left = sum;
+    }
+}
+
+/* ---- reconstruction ----------------------------------------------------------------- */
+
+/* The quadratic problem of all readers of one source.  Channels are rows; removed ones
+ * have left the first `n` places of `row`. */
+struct source {
+    const struct cop_moments *moments;
+    int64_t g;
+    int64_t width;   /* channels: leading dimension of the matrices */
+    double *inverse; /* H [width][width] */
+    double *weights; /* M [width][width], readers in units of their output's energy */
+    int64_t *row;    /* rows still there, in the order of the matrices */
+    int64_t n;
+    int64_t *elements; /* [group channels][per_channel]: rows of each */
+    int64_t per_channel;
+};
+
+struct problem {
+    struct source *sources;
+    int32_t n_sources;
+    int32_t n_readers;
+};
+
+/* Adds W W^T of one reader, divided by the energy of its output. */
+static enum cop_status add_reader(
+    struct source *source, const struct cop_reader *reader, struct cop_err *err)
+{
+    struct cop_reader_shape shape;
+    if (!cop_reader__shape(reader, source->moments->block, &shape)) return COP_OK;
+    int64_t width = source->width;
+    double *matrix =
+        cop_mem_array((size_t)(shape.g * shape.rows * shape.columns), sizeof *matrix);
+    double *product = cop_mem_array((size_t)(width * width), sizeof *product);
+    if (matrix == NULL || product == NULL) {
+        cop_mem_free(matrix);
+        cop_mem_free(product);
+        return COP_FAIL_NOMEM(err);
+    }
+    cop_reader__gather(reader, &shape, matrix);
+    double energy = 0.0;
+    for (int64_t g = 0; g < shape.g; g++) {
+        const double *rows = matrix + g * shape.rows * shape.columns;
+        double *block = product + g * shape.rows * (width + 1);
+        cblas_dgemm(
+            CblasRowMajor,
+            CblasNoTrans,
+            CblasTrans,
+            (int)shape.rows,
+            (int)shape.rows,
+            (int)shape.columns,
+            1.0,
+            rows,
+            (int)shape.columns,
+            rows,
+            (int)shape.columns,
+            0.0,
+            block,
+            (int)width);
+    }
+    for (int64_t i = 0; i < width * width; i++)
+        energy += product[i] * source->moments->gram[i];
+    double scale = energy > 0.0 ? 1.0 / energy : 0.0;
+    for (int64_t i = 0; i < width * width; i++)
+        source->weights[i] += scale * product[i];
+    cop_mem_free(matrix);
+    cop_mem_free(product);
+    return COP_OK;
+}
+
+/* H: inverse of the Gram with ridge, one convolution group at a time. */
+static enum cop_status invert_gram(struct source *source, struct cop_err *err)
+{
+    int64_t width = source->width;
+    const double *gram = source->moments->gram;
+    double mean = 0.0;
+    for (int64_t c = 0; c < width; c++)
+        mean += gram[c * width + c] / (double)width;
+    double ridge = mean > 0.0 ? score_ridge * mean : 1.0;
+    int64_t rows = width / source->g;
+    for (int64_t g = 0; g < source->g; g++) {
+        double *block = source->inverse + g * rows * (width + 1);
+        const double *from = gram + g * rows * (width + 1);
+        for (int64_t r = 0; r < rows; r++) {
+            memcpy(block + r * width, from + r * width, (size_t)rows * sizeof *block);
+            block[r * width + r] += ridge;
+        }
+        int info = LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (int)rows, block, (int)width);
+        if (info == 0)
+            info = LAPACKE_dpotri(LAPACK_COL_MAJOR, 'U', (int)rows, block, (int)width);
+        if (info != 0)
+            return COP_FAIL(
+                err,
+                COP_EINVAL,
+                "the moments of '%s' are not positive definite",
+                source->moments->value->name);
+        for (int64_t r = 0; r < rows; r++) { /* row-major: the lower part is filled */
+            for (int64_t c = r + 1; c < rows; c++)
+                block[r * width + c] = block[c * width + r];
+        }
+    }
+    return COP_OK;
+}
+
+/* The rows of the source that each channel of the group owns. */
+static enum cop_status find_rows(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    struct source *source,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    int32_t m = 0;
+    while (group->members[m].value != source->moments->value ||
+           group->members[m].axis != source->moments->axis)
+        m++;
+    int64_t block = source->moments->block;
+    source->per_channel = group->members[m].step / block;
+    source->elements =
+        COP_ARENA_NEW_N(arena, group->n_channels * source->per_channel, int64_t);
+    source->row = COP_ARENA_NEW_N(arena, source->width, int64_t);
+    if (source->elements == NULL || source->row == NULL) return COP_FAIL_NOMEM(err);
+    for (int64_t c = 0; c < group->n_channels; c++) {
+        const int64_t *elements;
+        int64_t n;
+        cop_group_elements(groups, group, m, c, &elements, &n);
+        for (int64_t k = 0; k < source->per_channel; k++)
+            source->elements[c * source->per_channel + k] = elements[k * block] / block;
+    }
+    for (int64_t r = 0; r < source->width; r++)
+        source->row[r] = r;
+    source->n = source->width;
+    return COP_OK;
+}
+
+static bool has_member(const struct cop_group *group, const struct cop_reader *reader)
+{
+    for (int32_t m = 0; m < group->n_members; m++) {
+        if (group->members[m].value == reader->src &&
+            group->members[m].axis == reader->linear.src_axis)
+            return true;
+    }
+    return false;
+}
+
+static enum cop_status find_source(
+    struct problem *problem,
+    const struct cop_moments *moments,
+    int64_t g,
+    struct cop_arena *arena,
+    struct source **source,
+    struct cop_err *err)
+{
+    for (int32_t s = 0; s < problem->n_sources; s++) {
+        *source = &problem->sources[s];
+        if ((*source)->moments == moments && (*source)->g == g) return COP_OK;
+    }
+    int64_t width = moments->n;
+    *source = &problem->sources[problem->n_sources];
+    **source = (struct source){
+        .moments = moments,
+        .g = g,
+        .width = width,
+        .inverse = COP_ARENA_NEW_N(arena, width * width, double),
+        .weights = COP_ARENA_NEW_N(arena, width * width, double),
+    };
+    if ((*source)->inverse == NULL || (*source)->weights == NULL)
+        return COP_FAIL_NOMEM(err);
+    problem->n_sources++;
+    return COP_OK;
+}
+
+static enum cop_status pose_problem(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    const struct cop_calibration *calibration,
+    struct cop_arena *arena,
+    struct problem *problem,
+    struct cop_err *err)
+{
+    problem->sources = COP_ARENA_NEW_N(arena, groups->n_readers, struct source);
+    if (problem->sources == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < groups->n_readers; i++) {
+        const struct cop_reader *reader = &groups->readers[i];
+        if (!has_member(group, reader)) continue;
+        const struct cop_moments *moments =
+            cop_calibration__moments(calibration, reader->src, reader->linear.src_axis);
+        if (moments == NULL) continue;
+        struct source *source;
+        COP_TRY(find_source(problem, moments, reader->linear.g, arena, &source, err));
+        COP_TRY(add_reader(source, reader, err));
+        problem->n_readers++;
+    }
+    for (int32_t s = 0; s < problem->n_sources; s++) {
+        COP_TRY(invert_gram(&problem->sources[s], err));
+        COP_TRY(find_rows(groups, group, &problem->sources[s], arena, err));
+    }
+    return COP_OK;
+}
+
+/* What giving up one row costs now. */
+static double row_cost(const struct source *source, int64_t row)
+{
+    int64_t at = row * (source->width + 1);
+    return source->inverse[at] > 0.0 ? source->weights[at] / source->inverse[at] : 0.0;
+}
+
+/* Gives up one row: folds its weights into the others and leaves the inverse of the
+ * smaller Gram. */
+static void remove_row(struct source *source, int64_t row)
+{
+    int64_t width = source->width;
+    const double *h = source->inverse + row * width;
+    const double *m = source->weights + row * width;
+    double pivot = h[row];
+    double own = m[row];
+    int64_t kept = 0;
+    for (int64_t i = 0; i < source->n; i++) {
+        if (source->row[i] != row) source->row[kept++] = source->row[i];
+    }
+    source->n = kept;
+    if (pivot <= 0.0) return;
+    for (int64_t i = 0; i < kept; i++) {
+        int64_t r = source->row[i];
+        double beta = -h[r] / pivot;
+        double *to_m = source->weights + r * width;
+        double *to_h = source->inverse + r * width;
+        double m_r = m[r] + beta * own;
+        if (beta == 0.0 && m[r] == 0.0) continue;
+        for (int64_t j = 0; j < kept; j++) {
+            int64_t c = source->row[j];
+            to_m[c] += beta * m[c] - h[c] / pivot * m_r;
+            to_h[c] += beta * h[c];
+        }
+    }
+}
+
+/* The joint cost of all rows of one channel: they go one after the other.  Exact for one
+ * row; for several tr(M_SS H_SS^-1). */
+static double channel_cost(
+    const struct source *source, int64_t channel, double *scratch)
+{
+    int64_t n = source->per_channel;
+    const int64_t *rows = source->elements + channel * n;
+    if (n == 1) return row_cost(source, rows[0]);
+    double *h = scratch;
+    double *m = scratch + n * n;
+    for (int64_t a = 0; a < n; a++) {
+        for (int64_t b = 0; b < n; b++) {
+            h[a * n + b] = source->inverse[rows[a] * source->width + rows[b]];
+            m[a * n + b] = source->weights[rows[a] * source->width + rows[b]];
+        }
+    }
+    if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (int)n, h, (int)n) != 0) return 0.0;
+    if (LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'U', (int)n, (int)n, h, (int)n, m, (int)n) !=
+        0)
+        return 0.0;
+    double cost = 0.0;
+    for (int64_t a = 0; a < n; a++)
+        cost += m[a * (n + 1)];
+    return cost;
+}
+
+static void walk(
+    struct problem *problem,
+    int64_t n_channels,
+    double *scratch,
+    uint8_t *is_gone,
+    struct cop_score *order)
+{
+    double lost = 0.0;
+    for (int64_t i = 0; i < n_channels; i++) {
+        int64_t best = -1;
+        double least = INFINITY;
+        for (int64_t c = 0; c < n_channels; c++) {
+            if (is_gone[c]) continue;
+            double cost = 0.0;
+            for (int32_t s = 0; s < problem->n_sources; s++)
+                cost += channel_cost(&problem->sources[s], c, scratch);
+            if (best < 0 || cost < least) {
+                least = cost;
+                best = c;
+            }
+        }
+        is_gone[best] = 1;
+        for (int32_t s = 0; s < problem->n_sources; s++) {
+            struct source *source = &problem->sources[s];
+            for (int64_t k = 0; k < source->per_channel; k++)
+                remove_row(source, source->elements[best * source->per_channel + k]);
+        }
+        lost += least;
+        order[i] = (struct cop_score){
+            .channel = best,
+            .score = least,
+            .error_left = lost / (double)problem->n_readers,
+        };
+    }
+}
+
+static enum cop_status score_reconstruction(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    const struct cop_calibration *calibration,
+    struct cop_arena *arena,
+    struct cop_score *order,
+    struct cop_err *err)
+{
+    struct problem problem = {0};
+    COP_TRY(pose_problem(groups, group, calibration, arena, &problem, err));
+    if (problem.n_readers == 0) { /* nobody to ask: the share of the weights' norm */
+        score_magnitude(groups, group, order);
+        double sum = order[group->n_channels - 1].error_left;
+        for (int64_t i = 0; i < group->n_channels && sum > 0.0; i++)
+            order[i].error_left /= sum;
+        return COP_OK;
+    }
+    int64_t most = 1;
+    for (int32_t s = 0; s < problem.n_sources; s++) {
+        if (problem.sources[s].per_channel > most)
+            most = problem.sources[s].per_channel;
+    }
+    double *scratch = COP_ARENA_NEW_N(arena, 2 * most * most, double);
+    uint8_t *is_gone = COP_ARENA_NEW_N(arena, group->n_channels, uint8_t);
+    if (scratch == NULL || is_gone == NULL) return COP_FAIL_NOMEM(err);
+    walk(&problem, group->n_channels, scratch, is_gone, order);
+    return COP_OK;
+}
+
+enum cop_status cop_score_group(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    enum cop_score_method method,
+    const struct cop_calibration *calibration,
+    struct cop_score *order,
+    struct cop_err *err)
+{
+    if (method == COP_SCORE_MAGNITUDE) {
+        score_magnitude(groups, group, order);
+        return COP_OK;
+    }
+    if (calibration == NULL)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "scoring '%s' by reconstruction needs a calibration",
+            group->name);
+    struct cop_arena *arena = cop_arena_create();
+    if (arena == NULL) return COP_FAIL_NOMEM(err);
+    enum cop_status status =
+        score_reconstruction(groups, group, calibration, arena, order, err);
+    cop_arena_destroy(arena);
+    return status;
+}
