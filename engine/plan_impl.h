@@ -1,0 +1,221 @@
+/* engine/plan_impl.h - what a plan is made of; for the files of this folder only.
+ *
+ * A tensor of the program exists as one or more arrays, each in one layout; arrays lie in
+ * storages; storages get places in the plan's block by lifetime.  A step reads and writes
+ * arrays, with a oneDNN kernel or one of our loops.  All of it lives in the plan's arena. */
+#ifndef COP_ENGINE_PLAN_IMPL_H
+#define COP_ENGINE_PLAN_IMPL_H
+
+#include "base/arena.h"
+#include "engine/copy.h"
+#include "engine/dnnl_shim.h"
+#include "engine/engine.h"
+#include "engine/program.h"
+#include "engine/weights.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cop_engine {
+    struct cop_dnnl *dnnl;
+    struct cop_weights *weights;
+};
+
+/** Bytes with a lifetime [first, last] counted in steps; -1 is before the first step. */
+struct cop_storage {
+    size_t bytes;
+    int32_t first;
+    int32_t last;
+    bool is_kept;   /* until the next run: starts, ends, taps */
+    bool is_shared; /* seen by more than one tensor: never overwritten in place */
+    size_t offset;  /* in the plan's block */
+};
+
+/** One tensor in one layout. */
+struct cop_array {
+    int32_t tensor;
+    const struct cop_md *md;
+    int32_t storage; /* -1: a constant, data set */
+    float *data;     /* after cop_plan__place */
+    int32_t next;    /* another array of the same tensor; -1: none */
+};
+
+struct cop_step;
+/** One of our own loops; reads step->args[0 .. n_args - 1), writes the last. */
+typedef enum cop_status cop_loop_fn(
+    const struct cop_plan *plan, const struct cop_step *step, struct cop_err *err);
+
+struct cop_step_arg {
+    int role; /* enum cop_role */
+    int32_t array;
+};
+
+struct cop_step {
+    const char *kind;
+    const char *impl;
+    const int32_t *nodes;
+    int32_t n_nodes;
+    struct cop_step_arg *args; /* the result is last */
+    int32_t n_args;
+    const struct cop_pd *pd; /* oneDNN, or */
+    struct cop_kernel *kernel;
+    cop_loop_fn *loop; /* ours */
+    const void *loop_data;
+    double ms;
+};
+
+/** Channels forced to a number after a tensor is computed. */
+struct cop_mask {
+    int32_t value_id;
+    int64_t n_channels;
+    uint8_t *channels; /* on the heap; NULL: off */
+    float fill;
+    struct cop_offsets offsets;
+};
+
+/** How a value crosses the border of the plan. */
+struct cop_port {
+    int32_t tensor;
+    struct cop_copy copy; /* start: plain to array; else array to plain */
+    bool is_plain;
+};
+
+struct cop_backward;
+
+struct cop_plan {
+    struct cop_engine *engine;
+    struct cop_arena *arena;
+    struct cop_program *program;
+    int threads;
+    enum cop_purpose purpose;
+
+    struct cop_array *arrays;
+    int32_t n_arrays;
+    int32_t cap_arrays;
+    int32_t *first_array; /* by tensor; -1: none */
+    int32_t *last_use;    /* by tensor: index of the last primitive that reads it */
+    struct cop_storage *storages;
+    int32_t n_storages;
+    int32_t cap_storages;
+    struct cop_step **steps;
+    int32_t n_steps;
+    int32_t cap_steps;
+
+    float *block; /* heap, 64-byte aligned */
+    void *scratchpad;
+    struct cop_plan_memory memory;
+
+    struct cop_port *starts;
+    int32_t n_starts;
+    struct cop_port *ends;
+    int32_t n_ends;
+    struct cop_mask *masks; /* by tap; channels NULL where off */
+    int32_t n_masks;
+    bool has_run;
+    struct cop_backward *backward;
+};
+
+/* ---- build.c: arrays and steps ------------------------------------------------------ */
+
+/** Chooses kernels and layouts for the whole program. */
+COP_NODISCARD enum cop_status cop_plan__build(
+    struct cop_plan *plan, struct cop_err *err);
+
+struct cop_pd_request cop_plan__request(
+    const struct cop_plan *plan, const struct cop_attr *attr);
+const struct cop_shape *cop_plan__shape(const struct cop_plan *plan, int32_t tensor);
+/** @p array's layout and its elements' place. */
+const struct cop_md *cop_plan__md(const struct cop_plan *plan, int32_t array);
+
+/** The tensor in whatever layout it has; constants are packed plain. */
+COP_NODISCARD enum cop_status cop_plan__array(
+    struct cop_plan *plan, int32_t tensor, int32_t *array, struct cop_err *err);
+/** The tensor in layout @p md of its own shape, reordered if it must be. */
+COP_NODISCARD enum cop_status cop_plan__array_as(
+    struct cop_plan *plan,
+    int32_t tensor,
+    const struct cop_md *md,
+    int32_t *array,
+    struct cop_err *err);
+/** The tensor row-major; @p view NULL or another shape of as many elements. */
+COP_NODISCARD enum cop_status cop_plan__array_plain(
+    struct cop_plan *plan,
+    int32_t tensor,
+    const struct cop_shape *view,
+    int32_t *array,
+    struct cop_err *err);
+/** A fresh array of a computed tensor; @p storage -1: a fresh one. */
+COP_NODISCARD enum cop_status cop_plan__new_array(
+    struct cop_plan *plan,
+    int32_t tensor,
+    const struct cop_md *md,
+    int32_t storage,
+    int32_t *array,
+    struct cop_err *err);
+/** Another view of the same bytes, not listed with the tensor. */
+COP_NODISCARD enum cop_status cop_plan__view(
+    struct cop_plan *plan,
+    int32_t array,
+    const struct cop_md *md,
+    int32_t *view,
+    struct cop_err *err);
+/** A constant as @p request says; its array belongs to no tensor. */
+COP_NODISCARD enum cop_status cop_plan__packed(
+    struct cop_plan *plan,
+    const struct cop_pack_request *request,
+    int32_t *array,
+    struct cop_err *err);
+
+/** Appends a step for @p prim (NULL: a reorder).  The result is the last argument. */
+COP_NODISCARD enum cop_status cop_plan__add_step(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_step_arg *args,
+    int32_t n_args,
+    struct cop_step **step,
+    struct cop_err *err);
+/** True when @p array's bytes may be overwritten by the primitive at @p position. */
+bool cop_plan__dies(const struct cop_plan *plan, int32_t array, int32_t position);
+
+/* ---- build_*.c: one builder per kind of primitive ------------------------------------- */
+
+typedef enum cop_status cop_builder_fn(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    int32_t position,
+    struct cop_err *err);
+cop_builder_fn cop_plan__build_conv;
+cop_builder_fn cop_plan__build_matmul;
+cop_builder_fn cop_plan__build_pool;
+cop_builder_fn cop_plan__build_eltwise;
+cop_builder_fn cop_plan__build_binary;
+cop_builder_fn cop_plan__build_normalise;
+cop_builder_fn cop_plan__build_softmax;
+cop_builder_fn cop_plan__build_reduce;
+cop_builder_fn cop_plan__build_concat;
+cop_builder_fn cop_plan__build_copy; /* slice, pad, transpose */
+cop_builder_fn cop_plan__build_reshape;
+
+/** A reduction that pooling does; see build_simple.c. */
+bool cop_plan__reduces_image(const struct cop_plan *plan, const struct cop_prim *prim);
+COP_NODISCARD enum cop_status cop_plan__build_image_reduce(
+    struct cop_plan *plan, const struct cop_prim *prim, struct cop_err *err);
+
+/** Reorders @p from into @p to with our own loop. */
+COP_NODISCARD enum cop_status cop_plan__build_reorder(
+    struct cop_plan *plan, int32_t from, int32_t to, struct cop_err *err);
+
+/* ---- memory.c, run.c ------------------------------------------------------------------- */
+
+/** Gives every storage a place in one block and every array its address. */
+COP_NODISCARD enum cop_status cop_plan__place(
+    struct cop_plan *plan, struct cop_err *err);
+/** Binds the steps' kernels to the addresses. */
+COP_NODISCARD enum cop_status cop_plan__bind(
+    struct cop_plan *plan, struct cop_err *err);
+/** Runs all steps on what the starts hold; @p times NULL or [n_steps] for milliseconds. */
+COP_NODISCARD enum cop_status cop_plan__run_steps(
+    struct cop_plan *plan, double *times, struct cop_err *err);
+
+#endif

@@ -1,0 +1,7 @@
+/* tests/engine/engine_tests.h - the groups that main_test.c runs. */
+#ifndef COP_TESTS_ENGINE_TESTS_H
+#define COP_TESTS_ENGINE_TESTS_H
+
+int test_forward(void);
+
+#endif

@@ -1,0 +1,9 @@
+/* tests/engine/main_test.c - the engine, on graphs of one toy operator. */
+#include "engine_tests.h"
+
+#include "support/test.h"
+
+int main(void)
+{
+    return test_forward();
+}
