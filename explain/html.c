@@ -1,0 +1,271 @@
+/* explain/html.c - see html.h. */
+#include "explain/html.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define MINUS "\xe2\x88\x92"
+#define REPLACEMENT "\xef\xbf\xbd"
+
+/* ---- text ---------------------------------------------------------------------- */
+
+/* Bytes of the well-formed UTF-8 character at @p s, or 0. */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = 0;
+    if (s[0] < 0x80) return 1;
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+        n = 2;
+    else if (s[0] >= 0xe0 && s[0] <= 0xef)
+        n = 3;
+    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+        n = 4;
+    else
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    if (s[0] == 0xe0 && s[1] < 0xa0) return 0;                  /* overlong */
+    if (s[0] == 0xed && s[1] > 0x9f) return 0;                  /* surrogate */
+    if (s[0] == 0xf0 && s[1] < 0x90) return 0;                  /* overlong */
+    if (s[0] == 0xf4 && s[1] > 0x8f) return 0;                  /* beyond Unicode */
+    if (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe) return 0; /* no character */
+    if (s[0] == 0xc2 && s[1] < 0xa0) return 0;                  /* control */
+    return n;
+}
+
+/* What one ASCII character becomes; NULL: itself. */
+static const char *escape_of(unsigned char c)
+{
+    switch (c) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '"': return "&quot;";
+    case '\'': return "&#39;";
+    default: return c < 0x20 || c == 0x7f ? " " : NULL;
+    }
+}
+
+void cop_html_short(struct cop_text *html, const char *string, size_t max_bytes)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    size_t done = 0;
+    while (s && s[done]) {
+        if (done >= max_bytes) {
+            cop_text_puts(html, "\xe2\x80\xa6");
+            return;
+        }
+        const size_t n = utf8_length(s + done);
+        const char *escape = n == 1 ? escape_of(s[done]) : NULL;
+        if (n == 0)
+            cop_text_puts(html, REPLACEMENT);
+        else if (escape)
+            cop_text_puts(html, escape);
+        else
+            cop_text_add(html, string + done, n);
+        done += n ? n : 1;
+    }
+}
+
+void cop_html_text(struct cop_text *html, const char *string)
+{
+    cop_html_short(html, string, (size_t)-1);
+}
+
+/* ---- numbers ------------------------------------------------------------------- */
+
+char *cop_html_count(int64_t n, char *text)
+{
+    char digits[24];
+    const int length =
+        snprintf(digits, sizeof digits, "%" PRIu64, (uint64_t)(n < 0 ? -n : n));
+    size_t at = 0;
+    if (n < 0) at = (size_t)snprintf(text, COP_HTML_NUMBER, MINUS);
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+static char *print_number(double x, int decimals, bool has_plus, char *text)
+{
+    char digits[32];
+    if (!isfinite(x) || fabs(x) >= 1e15) {
+        snprintf(text, COP_HTML_NUMBER, "n/a");
+        return text;
+    }
+    snprintf(digits, sizeof digits, "%.*f", decimals, fabs(x));
+    const bool is_zero = strspn(digits, "0.") == strlen(digits);
+    const char *sign = x < 0 ? MINUS : (has_plus ? "+" : "");
+    snprintf(text, COP_HTML_NUMBER, "%s%s", is_zero ? "" : sign, digits);
+    return text;
+}
+
+char *cop_html_fixed(double x, int decimals, char *text)
+{
+    return print_number(x, decimals, false, text);
+}
+
+char *cop_html_signed(double x, int decimals, char *text)
+{
+    return print_number(x, decimals, true, text);
+}
+
+char *cop_html_bytes(int64_t bytes, char *text)
+{
+    const double b = (double)bytes;
+    if (bytes < 1000)
+        snprintf(text, COP_HTML_NUMBER, "%" PRId64 " B", bytes);
+    else if (b < 999950)
+        snprintf(text, COP_HTML_NUMBER, "%.1f kB", b / 1e3);
+    else if (b < 999.995e6)
+        snprintf(text, COP_HTML_NUMBER, "%.2f MB", b / 1e6);
+    else
+        snprintf(text, COP_HTML_NUMBER, "%.2f GB", b / 1e9);
+    return text;
+}
+
+char *cop_html_large(int64_t n, char *text)
+{
+    const double x = (double)n;
+    if (n < 100000) return cop_html_count(n, text);
+    if (x < 999.5e6)
+        snprintf(text, COP_HTML_NUMBER, "%.3g million", x / 1e6);
+    else
+        snprintf(text, COP_HTML_NUMBER, "%.2f billion", x / 1e9);
+    return text;
+}
+
+char *cop_html_ms(double ms, char *text)
+{
+    int decimals = 0;
+    if (ms < 9.995)
+        decimals = 2;
+    else if (ms < 99.95)
+        decimals = 1;
+    if (ms < 0.9995) decimals = 3;
+    return cop_html_fixed(ms, decimals, text);
+}
+
+char *cop_html_p(double p, char *text)
+{
+    if (p < 0.001)
+        snprintf(text, COP_HTML_NUMBER, "less than 0.001");
+    else
+        snprintf(text, COP_HTML_NUMBER, "%.3f", p);
+    return text;
+}
+
+char *cop_html_time(int64_t us, char *text)
+{
+    const time_t seconds = (time_t)(us / 1000000);
+    struct tm utc;
+    if (us <= 0 || !gmtime_r(&seconds, &utc) ||
+        strftime(text, COP_HTML_NUMBER, "%Y-%m-%d %H:%M UTC", &utc) == 0)
+        snprintf(text, COP_HTML_NUMBER, "unknown time");
+    return text;
+}
+
+/* ---- records ------------------------------------------------------------------- */
+
+void cop_html_row(struct cop_text *html, const char *key, const char *value)
+{
+    cop_text_puts(html, "<tr><th scope=\"row\">");
+    cop_html_text(html, key);
+    cop_text_puts(html, "</th><td>");
+    cop_html_text(html, value);
+    cop_text_puts(html, "</td></tr>\n");
+}
+
+/* A number as JSON would print it: whole ones without a point. */
+static void print_json_number(struct cop_text *html, double x)
+{
+    if (x >= -1e15 && x <= 1e15 && floor(x) >= x)
+        cop_text_printf(html, "%.0f", x);
+    else
+        cop_text_printf(html, "%.6g", x);
+}
+
+/* The value of one member, without members of its own. */
+static void print_json_value(struct cop_text *html, const cJSON *item, int max_items)
+{
+    if (cJSON_IsString(item)) {
+        cop_html_short(html, item->valuestring, 400);
+    } else if (cJSON_IsNumber(item)) {
+        print_json_number(html, item->valuedouble);
+    } else if (cJSON_IsBool(item)) {
+        cop_text_puts(html, cJSON_IsTrue(item) ? "yes" : "no");
+    } else if (cJSON_IsArray(item)) {
+        int n = 0;
+        const cJSON *element = NULL;
+        cJSON_ArrayForEach(element, item)
+        {
+            if (n == max_items) break;
+            if (n++ > 0) cop_text_puts(html, ", ");
+            if (cJSON_IsObject(element) || cJSON_IsArray(element)) {
+                char *nested = cJSON_PrintUnformatted(element);
+                cop_html_short(html, nested, 120);
+                cJSON_free(nested);
+            } else {
+                print_json_value(html, element, max_items);
+            }
+        }
+        const int left = cJSON_GetArraySize(item) - n;
+        if (left > 0) cop_text_printf(html, " and %d more", left);
+        if (n == 0) cop_text_puts(html, "none");
+    } else {
+        cop_text_puts(html, "not given");
+    }
+}
+
+enum { MAX_JSON_DEPTH = 4, MAX_JSON_ROWS = 200 };
+
+/* Rows of an object's members; @p prefix is the path so far, "" at the top. */
+static void print_members(
+    struct cop_text *html,
+    const cJSON *object,
+    const char *prefix,
+    int max_items,
+    int depth)
+{
+    int n = 0;
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, object)
+    {
+        char path[160];
+        if (n++ == MAX_JSON_ROWS) return;
+        snprintf(
+            path,
+            sizeof path,
+            "%s%s%s",
+            prefix,
+            *prefix ? "." : "",
+            item->string ? item->string : "");
+        if (cJSON_IsObject(item) && item->child && depth < MAX_JSON_DEPTH) {
+            print_members(html, item, path, max_items, depth + 1);
+            continue;
+        }
+        cop_text_puts(html, "<tr><th scope=\"row\">");
+        cop_html_text(html, path);
+        cop_text_puts(html, "</th><td>");
+        print_json_value(html, item, max_items);
+        cop_text_puts(html, "</td></tr>\n");
+    }
+}
+
+void cop_html_json_rows(struct cop_text *html, const char *json, int max_items)
+{
+    if (!json || !*json) return;
+    cJSON *root = cJSON_Parse(json);
+    if (cJSON_IsObject(root))
+        print_members(html, root, "", max_items, 0);
+    else
+        cop_html_row(html, "text", json);
+    cJSON_Delete(root);
+}
