@@ -218,6 +218,81 @@ done:
     return status;
 }
 
+/* Adjusts p values in place of rank: the smallest k / n * p of all ranks behind it. */
+static void adjust(struct cop_class_change *const *by_p, int32_t n)
+{
+    double least = 1;
+    for (int32_t i = n - 1; i >= 0; i--) {
+        const double adjusted = by_p[i]->p * (double)n / (double)(i + 1);
+        if (adjusted < least) least = adjusted;
+        by_p[i]->p_adjusted = least;
+    }
+}
+
+static int by_chance(const void *a, const void *b)
+{
+    const struct cop_class_change *x = *(struct cop_class_change *const *)a;
+    const struct cop_class_change *y = *(struct cop_class_change *const *)b;
+    if (x->p < y->p) return -1;
+    if (x->p > y->p) return 1;
+    return (x > y) - (x < y);
+}
+
+static enum cop_status count_flip(
+    const struct cop_stored_answer *a,
+    const struct cop_stored_answer *b,
+    struct cop_class_change *classes,
+    int32_t n,
+    struct cop_err *err)
+{
+    const bool is_right[2] = {
+        cop_stored_answer_is_right(a), cop_stored_answer_is_right(b)};
+    if (is_right[0] == is_right[1]) return COP_OK;
+    const int32_t label = is_right[0] ? a->answer : b->answer;
+    if (label < 0 || label >= n)
+        return COP_FAIL(
+            err,
+            COP_EFORMAT,
+            "stored answer %d, there are %d classes",
+            (int)label,
+            (int)n);
+    classes[label].lost += is_right[0];
+    classes[label].won += is_right[1];
+    return COP_OK;
+}
+
+enum cop_status cop_compare_class_flips(
+    const struct cop_evaluation_row *original,
+    const struct cop_evaluation_row *variant,
+    struct cop_class_change *classes,
+    int32_t n_classes,
+    struct cop_err *err)
+{
+    COP_TRY(check_ascending(original, err));
+    COP_TRY(check_ascending(variant, err));
+    const int64_t n[2] = {
+        cop_stored_answers_n(original), cop_stored_answers_n(variant)};
+    int64_t i = 0;
+    int64_t j = 0;
+    while (i < n[0] && j < n[1]) {
+        const struct cop_stored_answer a = cop_stored_answer_at(original, i);
+        const struct cop_stored_answer b = cop_stored_answer_at(variant, j);
+        if (a.sample == b.sample) COP_TRY(count_flip(&a, &b, classes, n_classes, err));
+        i += a.sample <= b.sample;
+        j += b.sample <= a.sample;
+    }
+    struct cop_class_change **by_p = cop_mem_array((size_t)n_classes, sizeof *by_p);
+    if (!by_p) return COP_FAIL_NOMEM(err);
+    for (int32_t c = 0; c < n_classes; c++) {
+        classes[c].p = cop_stats_mcnemar(classes[c].lost, classes[c].won);
+        by_p[c] = &classes[c];
+    }
+    qsort(by_p, (size_t)n_classes, sizeof(struct cop_class_change *), by_chance);
+    adjust(by_p, n_classes);
+    cop_mem_free(by_p);
+    return COP_OK;
+}
+
 /* ---- maps ---------------------------------------------------------------------- */
 
 static double cosine(const float *a, const float *b, int64_t n)

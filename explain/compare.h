@@ -58,7 +58,11 @@ struct cop_class_change {
     double recall[2]; /* percent; NaN if n is 0 */
     double low[2];    /* 95 % Wilson interval, percent */
     double high[2];
-    double change; /* points */
+    double change;     /* points */
+    int64_t lost;      /* samples of the class that only the original got right */
+    int64_t won;       /* ... only the variant; both after cop_compare_class_flips */
+    double p;          /* exact McNemar p of lost against won */
+    double p_adjusted; /* for looking at many classes (Benjamini and Hochberg 1995) */
 };
 /** Reads both rows' per_class_json; classes in the original's order, names and array in
  *  @p arena.  COP_EFORMAT if the text is not what store.h says or the classes differ. */
@@ -68,6 +72,15 @@ COP_NODISCARD enum cop_status cop_compare_classes(
     struct cop_arena *arena,
     struct cop_class_change **classes,
     int32_t *n,
+    struct cop_err *err);
+
+/** Fills lost, won and their p values.  A flip tells its label: it is the answer of the
+ *  model that was right.  COP_EFORMAT if a label is none of the @p n classes, COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_compare_class_flips(
+    const struct cop_evaluation_row *original,
+    const struct cop_evaluation_row *variant,
+    struct cop_class_change *classes,
+    int32_t n,
     struct cop_err *err);
 
 /** How alike two maps [rows][cols] are. */

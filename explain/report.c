@@ -1,0 +1,103 @@
+/* explain/report.c - the page around the sections; see report.h. */
+#include "explain/report.h"
+
+#include "base/file.h"
+#include "explain/html.h"
+#include "explain/report_parts.h"
+
+#include <string.h>
+
+enum { MAX_REPORT_BYTES = 64 << 20 };
+
+static void open_page(struct cop_report *report)
+{
+    struct cop_text *html = &report->html;
+    cop_text_puts(
+        html,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+        "img-src data:; style-src 'unsafe-inline'\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"generator\" content=\"Coppice " COPPICE_VERSION "\">\n<title>");
+    cop_html_text(html, report->models[1]->name);
+    if (report->models[0]) {
+        cop_text_puts(html, " against ");
+        cop_html_text(html, report->models[0]->name);
+    }
+    cop_text_printf(
+        html,
+        " \xc2\xb7 Coppice "
+        "report</title>\n<style>%s%s</style>\n</head>\n<body>\n<main>\n",
+        cop_report__style,
+        cop_report__print_style);
+}
+
+static void close_page(struct cop_report *report)
+{
+    struct cop_text *html = &report->html;
+    cop_text_printf(
+        html,
+        "<footer><p>Made by Coppice " COPPICE_VERSION " from project records only; "
+        "nothing on this page was typed by hand. Audit root <span "
+        "class=\"hash\">%s</span>, %lld "
+        "records.</p></footer>\n</main>\n</body>\n</html>\n",
+        report->audit_root,
+        (long long)report->audit_length);
+}
+
+static enum cop_status write_sections(struct cop_report *report, struct cop_err *err)
+{
+    COP_TRY(cop_report__summary(report, err));
+    COP_TRY(cop_report__numbers(report, err));
+    if (report->models[0]) {
+        COP_TRY(cop_report__search(report, err));
+        COP_TRY(cop_report__cuts(report, err));
+        COP_TRY(cop_report__behaviour(report, err));
+        COP_TRY(cop_report__classes(report, err));
+        COP_TRY(cop_report__evidence(report, err));
+    }
+    COP_TRY(cop_report__channels(report, err));
+    return cop_report__method(report, err);
+}
+
+static enum cop_status write_file(
+    const struct cop_text *html, const char *path, struct cop_err *err)
+{
+    struct cop_file *file = NULL;
+    COP_TRY(cop_file_create(path, &file, err));
+    const enum cop_status status = cop_file_write(file, html->bytes, html->n, err);
+    if (status == COP_OK) return cop_file_commit(file, err);
+    cop_file_discard(file);
+    return status;
+}
+
+enum cop_status cop_report_write(
+    struct cop_store *store,
+    const char *name,
+    const char *path,
+    const struct cop_report_options *options,
+    struct cop_err *err)
+{
+    enum cop_status status = COP_OK;
+    struct cop_report report;
+    memset(&report, 0, sizeof report);
+    report.store = store;
+    if (options) report.options = *options;
+    if (report.options.max_samples <= 0) report.options.max_samples = 10;
+    report.arena = cop_arena_create();
+    if (!report.arena) return COP_FAIL_NOMEM(err);
+    cop_text_init(&report.html, MAX_REPORT_BYTES);
+    status = cop_report__load(&report, name, err);
+    if (status != COP_OK) goto done;
+    open_page(&report);
+    status = write_sections(&report, err);
+    if (status != COP_OK) goto done;
+    close_page(&report);
+    status = cop_text_status(&report.html, err);
+    if (status != COP_OK) goto done;
+    status = write_file(&report.html, path, err);
+done:
+    cop_text_clear(&report.html);
+    cop_arena_destroy(report.arena);
+    return status;
+}

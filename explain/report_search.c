@@ -1,0 +1,300 @@
+/* explain/report_search.c - what the search tried, and what was cut in the end. */
+#include "explain/report_parts.h"
+
+#include "explain/html.h"
+#include "explain/svg.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { MAX_CANDIDATE_ROWS = 60 };
+
+/* ---- the plot ------------------------------------------------------------------ */
+
+static bool is_plotted(const struct cop_candidate_row *row)
+{
+    return row->median_ms > 0 && row->top1 >= 0;
+}
+
+static const char *model_name(const struct cop_report *report, int64_t id)
+{
+    return id != 0 && id == report->models[1]->id ? report->models[1]->name : NULL;
+}
+
+/* The points in drawing order: rejected, accepted, the original, the chosen one. */
+static int32_t collect_points(
+    const struct cop_report *report, struct cop_svg_point *points)
+{
+    int32_t n = 0;
+    double base_ms = 0;
+    double base_top1 = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int32_t i = 0; i < report->n_candidates; i++) {
+            const struct cop_candidate_row *row = &report->candidates[i];
+            if (row == report->chosen || !is_plotted(row) ||
+                row->is_accepted != (pass == 1))
+                continue;
+            points[n++] = (struct cop_svg_point){
+                row->median_ms,
+                row->top1,
+                pass == 1 ? COP_SVG_ACCEPTED : COP_SVG_REJECTED,
+                NULL};
+        }
+    const struct cop_candidate_row *base =
+        report->chosen ? report->chosen : &report->candidates[0];
+    base_ms = base->base_ms;
+    base_top1 = base->base_top1;
+    if (base_ms > 0 && base_top1 >= 0)
+        points[n++] = (struct cop_svg_point){
+            base_ms, base_top1, COP_SVG_ORIGINAL, report->models[0]->name};
+    if (report->chosen && is_plotted(report->chosen))
+        points[n++] = (struct cop_svg_point){
+            report->chosen->median_ms,
+            report->chosen->top1,
+            COP_SVG_CHOSEN,
+            report->models[1]->name};
+    return n;
+}
+
+struct placed {
+    double x;
+    double y;
+    int32_t index;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct placed *p = a;
+    const struct placed *q = b;
+    if (p->x < q->x) return -1;
+    if (p->x > q->x) return 1;
+    if (p->y > q->y) return -1;
+    return p->y < q->y;
+}
+
+/* Points that no faster one matches in accuracy; rejected ones do not count. */
+static int32_t find_front(
+    struct cop_arena *arena,
+    const struct cop_svg_point *points,
+    int32_t n,
+    int32_t **front)
+{
+    struct placed *order = COP_ARENA_NEW_N(arena, n + 1, struct placed);
+    *front = COP_ARENA_NEW_N(arena, n + 1, int32_t);
+    if (!order || !*front) return -1;
+    int32_t n_order = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (points[i].mark != COP_SVG_REJECTED)
+            order[n_order++] = (struct placed){points[i].x, points[i].y, i};
+    qsort(order, (size_t)n_order, sizeof *order, by_time);
+    int32_t n_front = 0;
+    double best = -1;
+    for (int32_t i = 0; i < n_order; i++) {
+        if (order[i].y <= best) continue;
+        best = order[i].y;
+        (*front)[n_front++] = order[i].index;
+    }
+    return n_front;
+}
+
+static enum cop_status write_plot(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_text *html = &report->html;
+    struct cop_svg_point *points =
+        COP_ARENA_NEW_N(report->arena, report->n_candidates + 2, struct cop_svg_point);
+    if (!points) return COP_FAIL_NOMEM(err);
+    const int32_t n = collect_points(report, points);
+    int32_t *front = NULL;
+    const int32_t n_front = find_front(report->arena, points, n, &front);
+    if (n_front < 0) return COP_FAIL_NOMEM(err);
+    if (n == 0) return COP_OK;
+    int32_t n_unplotted = 0;
+    for (int32_t i = 0; i < report->n_candidates; i++)
+        n_unplotted += !is_plotted(&report->candidates[i]);
+    const struct cop_svg_scatter scatter = {
+        .points = points,
+        .n = n,
+        .front = front,
+        .n_front = n_front,
+        .x_label = "time per run in milliseconds (further left is faster)",
+        .y_label = "right answers (top-1) in %",
+        .meaning = "Scatter plot of time against accuracy for the original and every "
+                   "measured candidate; the same numbers are in the table below.",
+    };
+    cop_text_puts(html, "<figure>\n");
+    cop_svg_scatter(html, &scatter);
+    cop_text_printf(
+        html,
+        "<figcaption>Every candidate that was timed and tested, %d in all. The best "
+        "corner "
+        "is the upper left.",
+        (int)n - 1);
+    if (n_unplotted > 0)
+        cop_text_printf(
+            html,
+            " %d more failed before their accuracy was measured and are only in the "
+            "table.",
+            (int)n_unplotted);
+    cop_text_puts(html, "</figcaption></figure>\n");
+    return COP_OK;
+}
+
+/* ---- the table of candidates ------------------------------------------------------ */
+
+static void write_candidate(
+    struct cop_report *report, const struct cop_candidate_row *row)
+{
+    struct cop_text *html = &report->html;
+    char number[5][COP_HTML_NUMBER];
+    const char *name = model_name(report, row->model_id);
+    cop_text_printf(
+        html,
+        "<tr%s><th scope=\"row\">%lld",
+        row == report->chosen ? " class=\"chosen\"" : "",
+        (long long)row->seq);
+    if (name) {
+        cop_text_puts(html, " (");
+        cop_html_text(html, name);
+        cop_text_puts(html, ")");
+    }
+    cop_text_printf(
+        html,
+        "</th><td class=\"num\">%s</td><td class=\"num\">%s</td>",
+        row->median_ms > 0 ? cop_html_ms(row->median_ms, number[0]) : "not timed",
+        row->median_ms > 0 && row->base_ms > 0
+            ? cop_html_fixed(100 * row->median_ms / row->base_ms, 0, number[1])
+            : "\xe2\x80\x93");
+    cop_text_printf(
+        html,
+        "<td class=\"num\">%s</td><td class=\"num\">%s</td>",
+        row->top1 >= 0 ? cop_html_fixed(row->top1, 2, number[0]) : "not tested",
+        row->top1 >= 0 && row->base_top1 >= 0
+            ? cop_html_signed(row->top1 - row->base_top1, 2, number[1])
+            : "\xe2\x80\x93");
+    cop_text_printf(
+        html,
+        "<td class=\"num\">%s</td><td>%s</td><td>",
+        cop_html_large(row->params, number[0]),
+        row->is_accepted ? "\xe2\x9c\x93 met" : "\xc3\x97 not met");
+    cop_html_text(html, row->reason);
+    cop_text_puts(html, "</td></tr>\n");
+}
+
+static void write_candidates(struct cop_report *report)
+{
+    struct cop_text *html = &report->html;
+    cop_text_puts(
+        html,
+        "<div class=\"table\"><table><caption>All candidates, in the order they were "
+        "tried</caption>\n<thead><tr><th scope=\"col\">No.</th><th scope=\"col\" "
+        "class=\"num\">Time, ms</th><th scope=\"col\" class=\"num\">of original, %</th>"
+        "<th scope=\"col\" class=\"num\">Top-1, %</th><th scope=\"col\" class=\"num\">"
+        "change, points</th><th scope=\"col\" class=\"num\">Parameters</th>"
+        "<th scope=\"col\">Limits</th><th scope=\"col\">Reason on "
+        "record</th></tr></thead>"
+        "\n<tbody>\n");
+    for (int32_t i = 0; i < report->n_candidates && i < MAX_CANDIDATE_ROWS; i++)
+        write_candidate(report, &report->candidates[i]);
+    cop_text_puts(html, "</tbody></table></div>\n");
+    if (report->n_candidates > MAX_CANDIDATE_ROWS)
+        cop_text_printf(
+            html,
+            "<p class=\"muted\">%d more are in the project file.</p>\n",
+            (int)(report->n_candidates - MAX_CANDIDATE_ROWS));
+}
+
+enum cop_status cop_report__search(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_text *html = &report->html;
+    cop_text_puts(
+        html,
+        "<section><h2><span class=\"number\">3</span>What else was tried?</h2>\n");
+    if (!report->run || report->n_candidates == 0) {
+        cop_text_puts(
+            html,
+            "<p>Nothing is on record: no search over this network is stored in the "
+            "project, "
+            "so this variant cannot be compared with others.</p></section>\n");
+        return cop_text_status(html, err);
+    }
+    cop_text_puts(
+        html,
+        "<p>The search generates smaller networks, repairs each one, then times it and "
+        "tests it. A candidate counts only if its <em>measured</em> numbers meet the "
+        "limits "
+        "that the user set.</p>\n");
+    COP_TRY(write_plot(report, err));
+    write_candidates(report);
+    cop_text_puts(html, "</section>\n");
+    return cop_text_status(html, err);
+}
+
+/* ---- what was cut -------------------------------------------------------------- */
+
+static int count_members(const struct cop_cut_row *cut)
+{
+    cJSON *list = cut->members_json ? cJSON_Parse(cut->members_json) : NULL;
+    const int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    cJSON_Delete(list);
+    return n;
+}
+
+static void write_cut(
+    struct cop_report *report, const struct cop_cut_row *cut, int64_t most)
+{
+    struct cop_text *html = &report->html;
+    char number[2][COP_HTML_NUMBER];
+    const double left = cut->width_before > 0
+                            ? (double)cut->width_after / (double)cut->width_before
+                            : 1;
+    cop_text_puts(html, "<tr><th scope=\"row\">");
+    cop_html_text(html, cut->layer);
+    cop_text_printf(
+        html,
+        "</th><td class=\"num\">%s</td><td class=\"num\">%s</td>",
+        cop_html_count(cut->width_before, number[0]),
+        cop_html_count(cut->width_after, number[1]));
+    cop_text_printf(
+        html,
+        "<td class=\"num\">%s %%</td><td class=\"bar\">",
+        cop_html_signed((left - 1) * 100, 0, number[0]));
+    cop_svg_width(html, cut->width_before, cut->width_after, most);
+    cop_text_printf(html, "</td><td class=\"num\">%d</td><td>", count_members(cut));
+    cop_html_text(html, cut->reason);
+    cop_text_puts(html, "</td></tr>\n");
+}
+
+enum cop_status cop_report__cuts(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_text *html = &report->html;
+    int64_t most = 0;
+    cop_text_puts(
+        html, "<section><h2><span class=\"number\">4</span>What was cut?</h2>\n");
+    if (report->n_cuts == 0) {
+        cop_text_puts(
+            html,
+            "<p>No cuts are on record for this variant: it was not made by this "
+            "program.</p></section>\n");
+        return cop_text_status(html, err);
+    }
+    for (int32_t i = 0; i < report->n_cuts; i++)
+        if (report->cuts[i].width_before > most) most = report->cuts[i].width_before;
+    cop_text_puts(
+        html,
+        "<p>A channel is one detector of a layer. Channels that are tied together (by "
+        "additions or shared inputs) can only go together; the table names such a "
+        "group "
+        "after its first layer. What is not listed was left as it was.</p>\n"
+        "<div class=\"table\"><table><caption>Groups of layers that lost channels"
+        "</caption>\n<thead><tr><th scope=\"col\">Layer</th><th scope=\"col\" "
+        "class=\"num\">Before</th><th scope=\"col\" class=\"num\">After</th><th "
+        "scope=\"col\" class=\"num\">Change</th><th scope=\"col\" "
+        "class=\"bar\">Channels "
+        "kept</th><th scope=\"col\" class=\"num\">Tensors cut</th><th scope=\"col\">"
+        "Reason on record</th></tr></thead>\n<tbody>\n");
+    for (int32_t i = 0; i < report->n_cuts; i++)
+        write_cut(report, &report->cuts[i], most);
+    cop_text_puts(html, "</tbody></table></div>\n</section>\n");
+    return cop_text_status(html, err);
+}
