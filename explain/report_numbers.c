@@ -4,7 +4,7 @@
 #include "explain/html.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 /* One row: a quantity of both networks, printed; change in percent or points. */
 struct line {
@@ -36,16 +36,18 @@ static void print_percent_change(double before, double after, char *text)
 {
     text[0] = '\0';
     if (!(before > 0) || !(after >= 0)) return;
-    cop_html_signed((after / before - 1) * 100, 1, text);
-    strncat(text, " %", COP_HTML_NUMBER - strlen(text) - 1);
+    char number[COP_HTML_NUMBER];
+    cop_html_signed((after / before - 1) * 100, 1, number);
+    snprintf(text, COP_HTML_NUMBER, "%.32s %%", number);
 }
 
 static void print_points(double before, double after, char *text)
 {
     text[0] = '\0';
     if (!(before >= 0) || !(after >= 0)) return;
-    cop_html_signed(after - before, 2, text);
-    strncat(text, " points", COP_HTML_NUMBER - strlen(text) - 1);
+    char number[COP_HTML_NUMBER];
+    cop_html_signed(after - before, 2, number);
+    snprintf(text, COP_HTML_NUMBER, "%.32s points", number);
 }
 
 /* A whole number of both models. */
@@ -132,9 +134,8 @@ static void accuracy_lines(struct cop_report *report)
         cop_report__interval(row, &low, &high);
         cop_html_fixed(low, 1, ends[0]);
         cop_html_fixed(high, 1, ends[1]);
-        strncat(interval.values[m], ends[0], 16);
-        strncat(interval.values[m], " to ", 5);
-        strncat(interval.values[m], ends[1], 16);
+        snprintf(
+            interval.values[m], COP_HTML_NUMBER, "%.20s to %.20s", ends[0], ends[1]);
     }
     print_points(x[0], x[1], top1.change);
     print_points(y[0], y[1], top5.change);
