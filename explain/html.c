@@ -243,7 +243,7 @@ static void print_members(
         snprintf(
             path,
             sizeof path,
-            "%s%s%s",
+            "%.90s%s%.60s",
             prefix,
             *prefix ? "." : "",
             item->string ? item->string : "");
