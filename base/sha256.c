@@ -68,12 +68,13 @@ void cop_sha256_init(struct cop_sha256 *sha)
 
 void cop_sha256_add(struct cop_sha256 *sha, const void *bytes, size_t n)
 {
+    if (n == 0) return; /* bytes may be NULL */
     const uint8_t *from = bytes;
     size_t held = (size_t)(sha->n_bytes % 64);
     sha->n_bytes += n;
     if (held != 0) {
         size_t take = n < 64 - held ? n : 64 - held;
-        if (take != 0) memcpy(sha->block + held, from, take);
+        memcpy(sha->block + held, from, take);
         if (held + take < 64) return;
         compress(sha->state, sha->block);
         from += take;

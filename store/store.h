@@ -20,21 +20,21 @@ struct cop_store;
 enum { COP_HASH_HEX = 65 };
 
 /** A new project file; COP_ESTORE if the file exists. */
-COP_NODISCARD enum cop_status
-cop_store_create(const char *path, struct cop_store **store, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_create(
+    const char *path, struct cop_store **store, struct cop_err *err);
 /** Opens and, if an older Coppice wrote it, migrates.  COP_ENOTFOUND; COP_ESTORE if it is
  *  no project file, or a newer one. */
-COP_NODISCARD enum cop_status
-cop_store_open(const char *path, struct cop_store **store, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_open(
+    const char *path, struct cop_store **store, struct cop_err *err);
 void cop_store_close(struct cop_store *store);
 /** Of the SQLite library in use, e.g. "3.40.1"; static. */
 const char *cop_store_sqlite_version(void);
 
 /** Several puts as one: all or none.  Not nested. */
-COP_NODISCARD enum cop_status
-cop_store_begin(struct cop_store *store, struct cop_err *err);
-COP_NODISCARD enum cop_status
-cop_store_commit(struct cop_store *store, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_begin(
+    struct cop_store *store, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_commit(
+    struct cop_store *store, struct cop_err *err);
 void cop_store_rollback(struct cop_store *store);
 
 /* ---- bytes, by content --------------------------------------------------------- */
@@ -62,15 +62,15 @@ struct cop_model_row {
     const char *graph_sha; /* blob: ONNX skeleton; its tensors are blobs of their own */
     const char *source;    /* file it came from, or how it was made */
     const char *origin_json; /* recipe: decision vector, seed, data hash, scores */
-    int64_t macs;          /* per sample */
+    int64_t macs;            /* per sample */
     int64_t params;
-    int64_t bytes;         /* of parameters */
+    int64_t bytes; /* of parameters */
     int64_t created_us;
 };
 
 /** Sets row->id. COP_EINVAL when the name is taken. */
-COP_NODISCARD enum cop_status
-cop_store_put_model(struct cop_store *store, struct cop_model_row *row, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_put_model(
+    struct cop_store *store, struct cop_model_row *row, struct cop_err *err);
 COP_NODISCARD enum cop_status cop_store_get_model(
     struct cop_store *store,
     const char *name,
@@ -122,12 +122,12 @@ struct cop_evaluation_row {
     int64_t id;
     int64_t model_id;
     int64_t dataset_id;
-    int64_t n;                  /* samples */
-    double top1;                /* percent */
+    int64_t n;   /* samples */
+    double top1; /* percent */
     double top5;
     const char *per_class_json; /* [{"class":..,"n":..,"right":..}, ...] */
     const char *machine_json;   /* isa, oneDNN version, threads, cpu */
-    const void *answers;        /* n records: int32 sample, int32 answer, float32 p(answer),
+    const void *answers; /* n records: int32 sample, int32 answer, float32 p(answer),
                                    float32 p(label); little endian */
     size_t answers_bytes;
     int64_t created_us;
@@ -171,9 +171,9 @@ COP_NODISCARD enum cop_status cop_store_last_measurement(
 struct cop_run_row {
     int64_t id;
     int64_t model_id;
-    const char *config_json; /* canonical; equal text resumes the run */
+    const char *config_json;      /* canonical; equal text resumes the run */
     const char *feasibility_json; /* reachable minimum and maximum, what limits them */
-    const char *status;      /* "running", "done" */
+    const char *status;           /* "running", "done" */
     int64_t created_us;
 };
 /** Finds the run of that model and config, or makes it ("running"). */
@@ -204,8 +204,8 @@ struct cop_candidate_row {
     int64_t params;
     int64_t bytes;
     double median_ms;
-    double base_ms;  /* the original, timed in turn with it */
-    double top1;     /* percent, on the validation data */
+    double base_ms; /* the original, timed in turn with it */
+    double top1;    /* percent, on the validation data */
     double base_top1;
     bool is_accepted;
     const char *reason; /* one sentence: why accepted or not */
@@ -230,12 +230,13 @@ struct cop_cut_row {
     const char *members_json; /* tensors cut together */
     int64_t width_before;
     int64_t width_after;
-    const void *channels; /* records: int32 channel, float32 score, uint8 kept; packed */
+    const void
+        *channels; /* records: int32 channel, float32 score, uint8 kept; packed */
     size_t channels_bytes;
     const char *reason;
 };
-COP_NODISCARD enum cop_status
-cop_store_put_cut(struct cop_store *store, struct cop_cut_row *row, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_put_cut(
+    struct cop_store *store, struct cop_cut_row *row, struct cop_err *err);
 COP_NODISCARD enum cop_status cop_store_list_cuts(
     struct cop_store *store,
     int64_t model_id,
@@ -251,14 +252,14 @@ struct cop_attribution_row {
     int64_t id;
     int64_t model_id;
     int64_t dataset_id;
-    int64_t sample;      /* -1: a mean over samples */
-    const char *method;  /* "occlusion", "channel-ablation" */
-    const char *layer;   /* "" : the input */
-    int64_t target;      /* class whose logit is explained */
-    int64_t rows, cols;  /* of the map; rows 1 for channel vectors */
-    double f_x;          /* logit of the target on the untouched input */
+    int64_t sample;          /* -1: a mean over samples */
+    const char *method;      /* "occlusion", "channel-ablation" */
+    const char *layer;       /* "" : the input */
+    int64_t target;          /* class whose logit is explained */
+    int64_t rows, cols;      /* of the map; rows 1 for channel vectors */
+    double f_x;              /* logit of the target on the untouched input */
     const char *config_json; /* window, stride, fill, ... */
-    const void *values;  /* rows * cols float32, little endian */
+    const void *values;      /* rows * cols float32, little endian */
     size_t values_bytes;
 };
 COP_NODISCARD enum cop_status cop_store_put_attribution(
@@ -283,7 +284,7 @@ COP_NODISCARD enum cop_status cop_store_audit_root(
     struct cop_err *err);
 /** Recomputes every link and every blob's hash.  COP_ESTORE names the first that does not
  *  hold. */
-COP_NODISCARD enum cop_status
-cop_store_verify(struct cop_store *store, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_store_verify(
+    struct cop_store *store, struct cop_err *err);
 
 #endif
