@@ -5,5 +5,6 @@ int main(void)
 {
     int failed = run_coupling_tests();
     failed += run_groups_tests();
+    failed += run_topology_tests();
     return failed != 0;
 }

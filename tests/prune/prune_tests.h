@@ -5,5 +5,6 @@
 /** Each returns how many of its tests failed. */
 int run_coupling_tests(void);
 int run_groups_tests(void);
+int run_topology_tests(void);
 
 #endif
