@@ -42,18 +42,17 @@ static enum cop_status lower_nothing(
 static enum cop_status tie_mix(
     const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
 {
-    (void)node;
     COP_TRY(cop_ties_add_axis(ties, 0, 1, 1, 1, err));
+    if (node->n_src > 2) COP_TRY(cop_ties_add_axis(ties, 2, 0, -1, 1, err));
     return cop_ties_add_axis(ties, 1, 0, -1, 1, err);
 }
 
-static bool linear_mix(const struct cop_node *node, struct cop_linear *linear)
+static bool fill_linear(struct cop_linear *linear, int32_t bias_slot)
 {
-    (void)node;
     *linear = (struct cop_linear){
         .src_slot = 0,
         .weights_slot = 1,
-        .bias_slot = -1,
+        .bias_slot = bias_slot,
         .src_axis = 1,
         .in_axis = 1,
         .out_axis = 0,
@@ -63,6 +62,18 @@ static bool linear_mix(const struct cop_node *node, struct cop_linear *linear)
     return true;
 }
 
+static bool linear_mix(const struct cop_node *node, struct cop_linear *linear)
+{
+    (void)node;
+    return fill_linear(linear, 2);
+}
+
+static bool linear_bare(const struct cop_node *node, struct cop_linear *linear)
+{
+    (void)node;
+    return fill_linear(linear, -1);
+}
+
 static const struct cop_coupling couple_mix = {
     .name = "mix",
     .tie = tie_mix,
@@ -70,10 +81,30 @@ static const struct cop_coupling couple_mix = {
     .linear = linear_mix,
 };
 
+static const struct cop_coupling couple_bare = {
+    .name = "bare mix",
+    .tie = tie_mix,
+    .refit = cop_refit_none,
+    .linear = linear_bare,
+};
+
+const struct cop_op toy_bare = {
+    .name = "Bare",
+    .opsets = {1, 99},
+    .arity = {2, 2, 1},
+    .attrs = cop_attrs_none,
+    .upgrade = cop_upgrade_none,
+    .infer = infer_mix,
+    .fold = cop_fold_none,
+    .macs = cop_macs_none,
+    .lower = lower_nothing,
+    .coupling = &couple_bare,
+};
+
 const struct cop_op toy_mix = {
     .name = "Mix",
     .opsets = {1, 99},
-    .arity = {2, 2, 1},
+    .arity = {2, 3, 1},
     .attrs = cop_attrs_none,
     .upgrade = cop_upgrade_none,
     .infer = infer_mix,
@@ -109,8 +140,8 @@ const struct cop_op toy_stop = {
     .coupling = &cop_couple_frozen,
 };
 
-static const struct cop_op *const rows[] = {&toy_mix, &toy_plus, &toy_stop};
-const struct cop_op_set toy_ops = {.ops = rows, .n = 3};
+static const struct cop_op *const rows[] = {&toy_mix, &toy_bare, &toy_plus, &toy_stop};
+const struct cop_op_set toy_ops = {.ops = rows, .n = 4};
 
 struct cop_graph *toy_graph(int64_t channels, struct cop_value **x)
 {
@@ -160,14 +191,30 @@ static struct cop_value *add(
     return node->dst[0];
 }
 
-struct cop_value *toy_add_mix(
-    struct cop_graph *graph, const char *name, struct cop_value *src, int64_t channels)
+static struct cop_value *add_linear(
+    struct cop_graph *graph,
+    const struct cop_op *op,
+    const char *name,
+    struct cop_value *src,
+    int64_t channels)
 {
     char weights_name[64];
     (void)snprintf(weights_name, sizeof weights_name, "%s.w", name);
     struct cop_value *weights =
         toy_const(graph, weights_name, 2, (int64_t[]){channels, src->shape.dim[1]});
-    return add(graph, &toy_mix, name, (struct cop_value *[]){src, weights}, 2);
+    return add(graph, op, name, (struct cop_value *[]){src, weights}, 2);
+}
+
+struct cop_value *toy_add_mix(
+    struct cop_graph *graph, const char *name, struct cop_value *src, int64_t channels)
+{
+    return add_linear(graph, &toy_mix, name, src, channels);
+}
+
+struct cop_value *toy_add_bare(
+    struct cop_graph *graph, const char *name, struct cop_value *src, int64_t channels)
+{
+    return add_linear(graph, &toy_bare, name, src, channels);
 }
 
 struct cop_value *toy_add_plus(

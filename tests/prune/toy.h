@@ -1,4 +1,4 @@
-/* tests/prune/toy.h - three made-up operators and a way to build graphs of them: the
+/* tests/prune/toy.h - four made-up operators and a way to build graphs of them: the
  * pruner must work without knowing any operator by name. */
 #ifndef COP_TESTS_PRUNE_TOY_H
 #define COP_TESTS_PRUNE_TOY_H
@@ -15,6 +15,8 @@ extern const struct cop_op_set toy_ops;
 struct cop_graph *toy_graph(int64_t channels, struct cop_value **x);
 /** Adds a Mix with fresh weights "NAME.w" [channels][of src]; returns its result. */
 struct cop_value *toy_add_mix(
+    struct cop_graph *graph, const char *name, struct cop_value *src, int64_t channels);
+struct cop_value *toy_add_bare(
     struct cop_graph *graph, const char *name, struct cop_value *src, int64_t channels);
 struct cop_value *toy_add_plus(
     struct cop_graph *graph,
