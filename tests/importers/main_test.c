@@ -1,0 +1,13 @@
+/* tests/importers/main_test.c - runs every group of the folder. */
+#include "importers_tests.h"
+
+int main(void)
+{
+    int failed = run_wire_tests();
+    failed += run_read_tests();
+    failed += run_tensor_tests();
+    failed += run_broken_tests();
+    failed += run_external_tests();
+    failed += run_limits_tests();
+    return failed != 0;
+}
