@@ -7,6 +7,7 @@ int run_wire_tests(void);
 int run_read_tests(void);
 int run_tensor_tests(void);
 int run_broken_tests(void);
+int run_broken_node_tests(void);
 int run_external_tests(void);
 int run_limits_tests(void);
 

@@ -7,6 +7,7 @@ int main(void)
     failed += run_read_tests();
     failed += run_tensor_tests();
     failed += run_broken_tests();
+    failed += run_broken_node_tests();
     failed += run_external_tests();
     failed += run_limits_tests();
     return failed != 0;
