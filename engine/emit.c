@@ -470,6 +470,13 @@ enum cop_status cop_emit_reduce(
     }
     if (!cop_shape_equal(out, &kept) && !cop_shape_equal(out, &dropped))
         return fail_shapes(out, &kept, "result", err);
+    /* Over the image it is a pooling, which keeps the axes. */
+    if (in->rank == 4 && axes == 0xc && out->rank == 2) {
+        struct cop_ref image;
+        COP_TRY(cop_emit_temp(emitter, &kept, &image, err));
+        COP_TRY(cop_emit_reduce(emitter, alg, axes, src, image, err));
+        return cop_emit_reshape(emitter, image, dst, err);
+    }
     struct cop_prim *prim;
     COP_TRY(add_unary(emitter, COP_PRIM_REDUCE, src, dst, &prim, err));
     prim->as.reduce.alg = alg;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/par.h"
+#include "engine/fuse.h"
 
 #include <string.h>
 
@@ -112,6 +113,15 @@ static enum cop_status check_options(
     return COP_OK;
 }
 
+/* Gradients need every tensor of the run. */
+static void keep_everything(struct cop_program *program)
+{
+    for (int32_t i = 0; i < program->n_tensors; i++) {
+        if (program->tensors[i].role == COP_TENSOR_COMPUTED)
+            program->tensors[i].keep = true;
+    }
+}
+
 static enum cop_status compile(
     struct cop_plan *plan,
     const struct cop_graph *graph,
@@ -119,6 +129,11 @@ static enum cop_status compile(
     struct cop_err *err)
 {
     COP_TRY(cop_program_create(plan->arena, graph, options, &plan->program, err));
+    cop_program_remove_dead(plan->program);
+    if (options->purpose == COP_PURPOSE_INFER)
+        COP_TRY(cop_program_fuse(plan->program, err));
+    else
+        keep_everything(plan->program);
     COP_TRY(cop_plan__build(plan, err));
     COP_TRY(make_starts(plan, graph, options, err));
     COP_TRY(make_ends(plan, graph, options, err));
