@@ -22,8 +22,8 @@ static char *print_classes(
         is_whole =
             row != NULL && cJSON_AddStringToObject(row, "class", name) != NULL &&
             cJSON_AddNumberToObject(row, "n", (double)evaluation->class_n[c]) != NULL &&
-            cJSON_AddNumberToObject(
-                row, "right", (double)evaluation->class_right[c]) != NULL &&
+            cJSON_AddNumberToObject(row, "right", (double)evaluation->class_right[c]) !=
+                NULL &&
             cJSON_AddItemToArray(classes, row);
         if (!is_whole) cJSON_Delete(row);
     }

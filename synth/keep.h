@@ -1,26 +1,8 @@
-/* synth/keep.h - rows out of evaluations, benches and candidates. */
+/* synth/keep.h - what a search writes into the project file; only for synth/. */
 #ifndef COP_SYNTH_KEEP_H
 #define COP_SYNTH_KEEP_H
 
 #include "synth/candidate.h"
-
-/** Stores what a model answered on a data set.  @p dataset names the classes. */
-COP_NODISCARD enum cop_status cop_keep_evaluation(
-    struct cop_store *store,
-    int64_t model_id,
-    int64_t dataset_id,
-    const struct cop_dataset *dataset,
-    const struct cop_evaluation *evaluation,
-    const char *machine_json,
-    struct cop_err *err);
-
-/** Stores a measured latency. */
-COP_NODISCARD enum cop_status cop_keep_bench(
-    struct cop_store *store,
-    int64_t model_id,
-    const struct cop_bench_result *bench,
-    const char *machine_json,
-    struct cop_err *err);
 
 /** A variant that becomes a model of the project. */
 struct cop_kept_variant {
