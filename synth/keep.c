@@ -1,9 +1,8 @@
-/* synth/keep.c - evidence into the store; see keep.h. */
+/* synth/keep.c - candidates, variants and their cuts into the store; see keep.h. */
 #include "synth/keep.h"
 
-#include "base/clock.h"
-#include "base/mem.h"
 #include "base/text.h"
+#include "synth/evidence.h"
 #include "synth/project.h"
 
 #include <stdio.h>
@@ -25,80 +24,6 @@ static void json_string(struct cop_text *text, const char *string)
             cop_text_add(text, c, 1);
     }
     cop_text_puts(text, "\"");
-}
-
-static void print_per_class(
-    struct cop_text *text,
-    const struct cop_dataset *dataset,
-    const struct cop_evaluation *evaluation)
-{
-    cop_text_puts(text, "[");
-    for (int32_t c = 0; c < evaluation->n_classes; c++) {
-        cop_text_puts(text, c > 0 ? ",{\"class\":" : "{\"class\":");
-        json_string(text, cop_dataset_class_name(dataset, c));
-        cop_text_printf(
-            text,
-            ",\"n\":%lld,\"right\":%lld}",
-            (long long)evaluation->class_n[c],
-            (long long)evaluation->class_right[c]);
-    }
-    cop_text_puts(text, "]");
-}
-
-enum cop_status cop_keep_evaluation(
-    struct cop_store *store,
-    int64_t model_id,
-    int64_t dataset_id,
-    const struct cop_dataset *dataset,
-    const struct cop_evaluation *evaluation,
-    const char *machine_json,
-    struct cop_err *err)
-{
-    struct cop_text per_class;
-    cop_text_init(&per_class, MAX_JSON_BYTES);
-    print_per_class(&per_class, dataset, evaluation);
-    enum cop_status status = cop_text_status(&per_class, err);
-    if (status == COP_OK) {
-        _Static_assert(
-            sizeof(struct cop_answer) == 16, "answers are stored as 16 bytes");
-        struct cop_evaluation_row row = {
-            .model_id = model_id,
-            .dataset_id = dataset_id,
-            .n = evaluation->n,
-            .top1 = evaluation->top1,
-            .top5 = evaluation->top5,
-            .per_class_json = per_class.bytes,
-            .machine_json = machine_json,
-            .answers = evaluation->answers,
-            .answers_bytes = (size_t)evaluation->n * sizeof(struct cop_answer),
-            .created_us = cop_clock_wall_us(),
-        };
-        status = cop_store_put_evaluation(store, &row, err);
-    }
-    cop_text_clear(&per_class);
-    return status;
-}
-
-enum cop_status cop_keep_bench(
-    struct cop_store *store,
-    int64_t model_id,
-    const struct cop_bench_result *bench,
-    const char *machine_json,
-    struct cop_err *err)
-{
-    struct cop_measurement_row row = {
-        .model_id = model_id,
-        .mb = bench->mb,
-        .threads = bench->threads,
-        .runs = bench->runs,
-        .median_ms = bench->median_ms,
-        .p95_ms = bench->p95_ms,
-        .min_ms = bench->min_ms,
-        .peak_bytes = bench->peak_bytes,
-        .machine_json = machine_json,
-        .created_us = cop_clock_wall_us(),
-    };
-    return cop_store_put_measurement(store, &row, err);
 }
 
 /* ---- cuts ------------------------------------------------------------------------------ */
@@ -220,18 +145,15 @@ static enum cop_status store_variant(
         COP_TRY(store_cut(
             state, model.id, cop_tables_option(state->tables, o), choice, err));
     }
-    const char *machine =
-        cop_project_machine_json(state->engine, state->options->threads, state->arena);
-    if (machine == NULL) return COP_FAIL_NOMEM(err);
-    COP_TRY(cop_keep_bench(state->store, model.id, kept->bench, machine, err));
-    return cop_keep_evaluation(
-        state->store,
-        model.id,
-        state->val_id,
-        state->val,
-        kept->evaluation,
-        machine,
-        err);
+    const struct cop_evidence evidence = {
+        .store = state->store,
+        .engine = state->engine,
+        .threads = state->options->threads,
+        .model_id = model.id,
+    };
+    COP_TRY(cop_evidence_put_measurement(&evidence, kept->bench, err));
+    return cop_evidence_put_evaluation(
+        &evidence, state->val_id, state->val, kept->evaluation, err);
 }
 
 enum cop_status cop_synth__store_candidate(

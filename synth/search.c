@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "synth/candidate.h"
+#include "synth/evidence.h"
 #include "synth/keep.h"
 #include "synth/project.h"
 
@@ -112,18 +113,15 @@ static enum cop_status measure_base(struct cop_search_state *state, struct cop_e
         err));
     base->macs = state->model.macs;
     base->params = state->model.params;
-    const char *machine =
-        cop_project_machine_json(state->engine, options->threads, state->arena);
-    if (machine == NULL) return COP_FAIL_NOMEM(err);
-    COP_TRY(cop_keep_bench(state->store, state->model.id, &base->bench, machine, err));
-    return cop_keep_evaluation(
-        state->store,
-        state->model.id,
-        state->val_id,
-        state->val,
-        &base->evaluation,
-        machine,
-        err);
+    const struct cop_evidence evidence = {
+        .store = state->store,
+        .engine = state->engine,
+        .threads = options->threads,
+        .model_id = state->model.id,
+    };
+    COP_TRY(cop_evidence_put_measurement(&evidence, &base->bench, err));
+    return cop_evidence_put_evaluation(
+        &evidence, state->val_id, state->val, &base->evaluation, err);
 }
 
 static enum cop_status make_tables(struct cop_search_state *state, struct cop_err *err)
