@@ -58,5 +58,6 @@ struct cop_dataset *open_records(const char *path)
 
 int main(void)
 {
-    return test_evaluate() + test_generate() + test_project() + test_search();
+    return test_evaluate() + test_generate() + test_project() + test_search() +
+           test_memory();
 }

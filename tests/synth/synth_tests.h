@@ -9,6 +9,7 @@ int test_evaluate(void);
 int test_generate(void);
 int test_project(void);
 int test_search(void);
+int test_memory(void);
 
 /** A residual network of 3x8x8 inputs and 4 scores, wide enough to cut. */
 struct cop_graph *small_net(uint64_t seed);
