@@ -408,6 +408,11 @@ void cop_groups_destroy(struct cop_groups *groups)
     if (groups != NULL) cop_arena_destroy(groups->arena);
 }
 
+const struct cop_graph *cop_groups_graph(const struct cop_groups *groups)
+{
+    return groups->graph;
+}
+
 int32_t cop_groups_n(const struct cop_groups *groups)
 {
     return groups->n;
