@@ -267,12 +267,11 @@ void cop_adjust(
     double *coefficients)
 {
     double log_sum = 0.0;
-    int32_t n = 0;
-    for (int32_t o = 0; o < cop_tables_n_options(tables); o++) {
+    int32_t n = cop_tables_n_options(tables);
+    for (int32_t o = 0; o < n; o++) {
         double predicted = cop_tables_option(tables, o)->errors[choice[o]];
         if (predicted <= 0.0 || observed[o] <= 0.0) continue;
         log_sum += log(observed[o] / predicted);
-        n++;
     }
     double mean = n > 0 ? log_sum / (double)n : 0.0;
     for (int32_t o = 0; o < cop_tables_n_options(tables); o++) {

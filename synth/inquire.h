@@ -25,8 +25,9 @@ COP_NODISCARD enum cop_status cop_inquire(
     double *observed,
     struct cop_err *err);
 
-/** coefficients[i] *= (observed_i / predicted_i / their geometric mean) ^ rate, clipped to
- *  [1/8, 8] times its old value and [1e-3, 1e3] overall. */
+/** coefficients[i] *= (observed_i / predicted_i / their geometric mean) ^ rate for every
+ *  group that was cut, a group left whole counting as 1 in the mean.  Clipped to [1/8, 8]
+ *  times the old value and [1e-3, 1e3] overall. */
 void cop_adjust(
     const struct cop_tables *tables,
     const int32_t *choice,

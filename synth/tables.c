@@ -1,9 +1,12 @@
 /* synth/tables.c - what the generator knows: errors per width, times per node. */
 #include "synth/tables.h"
 
+#include "base/rng.h"
+
 #include <math.h>
 #include <string.h>
 
+enum { PROFILE_REPEATS = 15 };
 static const double level_shares[COP_N_LEVELS] = {1.0, 0.75, 0.5, 0.25};
 
 /* ---- options ------------------------------------------------------------------------ */
@@ -230,6 +233,31 @@ static void uniform_choice(
     }
 }
 
+/* Profiles on random inputs: the time of a convolution does not depend on them. */
+static enum cop_status profile(struct cop_plan *plan, struct cop_err *err)
+{
+    struct cop_arena *scratch = cop_arena_create();
+    if (scratch == NULL) return COP_FAIL_NOMEM(err);
+    enum cop_status status = COP_OK;
+    int32_t n_starts = cop_plan_n_starts(plan);
+    struct cop_rng rng;
+    cop_rng_init(&rng, 1);
+    const float **starts = COP_ARENA_NEW_N(scratch, n_starts, const float *);
+    if (starts == NULL) status = COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; status == COP_OK && i < n_starts; i++) {
+        int64_t n = cop_shape_n(cop_plan_start_shape(plan, i));
+        float *elements = COP_ARENA_NEW_N(scratch, n, float);
+        if (elements == NULL) status = COP_FAIL_NOMEM(err);
+        for (int64_t k = 0; status == COP_OK && k < n; k++)
+            elements[k] = (float)cop_rng_range(&rng, -1.0, 1.0);
+        starts[i] = elements;
+    }
+    if (status == COP_OK) status = cop_plan_run(plan, starts, NULL, err);
+    if (status == COP_OK) status = cop_plan_profile(plan, PROFILE_REPEATS, err);
+    cop_arena_destroy(scratch);
+    return status;
+}
+
 static enum cop_status measure_level(
     struct cop_tables *tables,
     struct cop_engine *engine,
@@ -250,7 +278,7 @@ static enum cop_status measure_level(
     enum cop_status status = cop_cut_apply(tables->groups, &cut, &small, err);
     if (status == COP_OK)
         status = cop_plan_create(engine, small, plan_options, &plan, err);
-    if (status == COP_OK) status = cop_plan_profile(plan, 15, err);
+    if (status == COP_OK) status = profile(plan, err);
     if (status == COP_OK) record_level(tables, level, plan);
     cop_plan_destroy(plan);
     cop_graph_destroy(small);
