@@ -45,7 +45,8 @@ struct slice_span {
     int64_t start;
     int64_t step;
     int64_t n;
-    int32_t listed; /* entry of the operands that says so; -1: the axis is whole */
+    bool is_listed;  /* false: the axis is whole */
+    int64_t said[2]; /* start and end as the operands give them */
 };
 
 static int64_t clamp(int64_t at, int64_t low, int64_t high)
@@ -98,13 +99,12 @@ static enum cop_status slice_spans(
     }
     const struct cop_shape *const shape = &facts[0]->shape;
     for (int32_t i = 0; i < shape->rank; i++)
-        spans[i] = (struct slice_span){0, 1, shape->dim[i], -1};
+        spans[i] = (struct slice_span){.step = 1, .n = shape->dim[i]};
     for (int32_t k = 0; k < n[1]; k++) {
         int32_t axis = 0;
         COP_TRY(cop_shape_axis(shape->rank, lists[3][k], &axis, err));
         const int64_t step = lists[4][k];
-        if (step == 0 || step > INT32_MAX || step < -INT32_MAX ||
-            spans[axis].listed >= 0)
+        if (step == 0 || step > INT32_MAX || step < -INT32_MAX || spans[axis].is_listed)
             return COP_FAIL(
                 err,
                 COP_ESHAPE,
@@ -113,7 +113,9 @@ static enum cop_status slice_spans(
                 axis,
                 (long long)step);
         resolve(&spans[axis], lists[1][k], lists[2][k], step, shape->dim[axis]);
-        spans[axis].listed = k;
+        spans[axis].is_listed = true;
+        spans[axis].said[0] = lists[1][k];
+        spans[axis].said[1] = lists[2][k];
     }
     return COP_OK;
 }
@@ -237,7 +239,8 @@ static enum cop_status slice_tie(
     return COP_OK;
 }
 
-/* Writes all bounds anew for the axes that are cut; the others keep their meaning. */
+/* Writes the bounds of cut axes anew (their step is 1); the others keep what they say,
+ * which may depend on the batch size. */
 static enum cop_status slice_refit(
     struct cop_graph *graph,
     struct cop_node *node,
@@ -251,19 +254,16 @@ static enum cop_status slice_refit(
     int32_t n = 0;
     bool is_cut = false;
     for (int32_t i = 0; i < shape->rank; i++) {
-        if (spans[i].listed < 0) continue;
         struct slice_span *const span = &spans[i];
-        const int64_t extent = shape->dim[i];
-        if (cop_kept_count(kept, 0, i, 0, extent) != extent && span->step == 1) {
+        if (!span->is_listed) continue;
+        if (cop_kept_count(kept, 0, i, 0, shape->dim[i]) != shape->dim[i]) {
             is_cut = true;
-            const int64_t taken = cop_kept_count(kept, 0, i, span->start, span->n);
-            span->start = cop_kept_count(kept, 0, i, 0, span->start);
-            span->n = taken;
+            span->said[0] = cop_kept_count(kept, 0, i, 0, span->start);
+            span->said[1] =
+                span->said[0] + cop_kept_count(kept, 0, i, span->start, span->n);
         }
-        int64_t end = span->start + span->n * span->step;
-        if (end < 0) end = INT32_MIN; /* before the first element, going down */
-        lists[1][n] = span->start;
-        lists[2][n] = end;
+        lists[1][n] = span->said[0];
+        lists[2][n] = span->said[1];
         lists[3][n] = i;
         lists[4][n++] = span->step;
     }
