@@ -1,0 +1,330 @@
+/* cli/verb_inspect.c - the layer table: what there is, what it costs, what may be cut. */
+#include "base/mem.h"
+#include "cli/inputs.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "prune/groups.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct inspect_options {
+    bool is_untimed;
+    int64_t batch;
+    int64_t runs;
+};
+
+static const struct cop_option options[] = {
+    {.name = "no-time",
+     .kind = COP_OPTION_FLAG,
+     .offset = offsetof(struct inspect_options, is_untimed),
+     .help = "do not run the network"},
+    {.name = "batch",
+     .kind = COP_OPTION_INT,
+     .offset = offsetof(struct inspect_options, batch),
+     .operand = "N",
+     .initial = "1",
+     .min = 1,
+     .max = 65536,
+     .help = "samples that are timed together"},
+    {.name = "runs",
+     .kind = COP_OPTION_INT,
+     .offset = offsetof(struct inspect_options, runs),
+     .operand = "N",
+     .initial = "20",
+     .min = 1,
+     .max = 100000,
+     .help = "runs; the median is shown"},
+    {.name = NULL}};
+
+/* One row of the table. */
+struct layer {
+    const struct cop_node *node;
+    int64_t macs;
+    int64_t params;
+    double ms;              /* NaN: not timed, or done within another layer's step */
+    const char *fused_into; /* the layer whose step does this one too */
+    enum cop_verdict verdict;
+    const char *because; /* of FROZEN */
+};
+
+struct totals {
+    int64_t macs;
+    int64_t params;
+    int64_t bytes;
+    double ms;          /* NaN: not timed */
+    double reorder_ms;  /* of it, between layouts, for no layer in particular */
+    double prunable_ms; /* of it, steps with a layer that shrinks when channels go */
+    double prunable_macs; /* share */
+};
+
+struct inspection {
+    struct layer *layers; /* [n], in topological order */
+    int32_t n;
+    struct layer **by_id; /* [n_ids] */
+    int32_t n_ids;
+    struct totals totals;
+};
+
+static int64_t node_params(const struct cop_node *node)
+{
+    int64_t n = 0;
+    for (int32_t i = 0; i < node->n_src; ++i) {
+        const struct cop_value *value = node->src[i];
+        const bool is_weight = value != NULL && value->data != NULL &&
+                               (value->dtype == COP_F32 || value->dtype == COP_F16 ||
+                                value->dtype == COP_F64);
+        if (is_weight) n += cop_shape_n(&value->shape);
+    }
+    return n;
+}
+
+static enum cop_status list_layers(
+    const struct cop_graph *graph,
+    const struct cop_groups *groups,
+    struct cop_arena *arena,
+    struct inspection *inspection,
+    struct cop_err *err)
+{
+    inspection->n = cop_graph_n_nodes(graph);
+    for (int32_t i = 0; i < inspection->n; ++i)
+        if (cop_graph_node(graph, i)->id >= inspection->n_ids)
+            inspection->n_ids = cop_graph_node(graph, i)->id + 1;
+    inspection->layers = COP_ARENA_NEW_N(arena, inspection->n + 1, struct layer);
+    inspection->by_id = COP_ARENA_NEW_N(arena, inspection->n_ids + 1, struct layer *);
+    if (inspection->layers == NULL || inspection->by_id == NULL)
+        return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < inspection->n; ++i) {
+        struct layer *layer = &inspection->layers[i];
+        layer->node = cop_graph_node(graph, i);
+        layer->params = node_params(layer->node);
+        layer->ms = (double)NAN;
+        layer->verdict = cop_groups_verdict(groups, layer->node, &layer->because);
+        COP_TRY(cop_node_macs(layer->node, &layer->macs, err));
+        inspection->by_id[layer->node->id] = layer;
+    }
+    struct totals *totals = &inspection->totals;
+    totals->params = cop_graph_n_params(graph);
+    totals->bytes = cop_graph_param_bytes(graph);
+    totals->prunable_macs = cop_groups_prunable_macs(groups);
+    totals->ms = totals->reorder_ms = totals->prunable_ms = (double)NAN;
+    return cop_graph_macs(graph, &totals->macs, err);
+}
+
+/* ---- time ----------------------------------------------------------------------- */
+
+/* Gives every step's time to the first of its layers. */
+static void
+share_out(const struct cop_plan *plan, struct inspection *inspection)
+{
+    struct totals *totals = &inspection->totals;
+    totals->ms = totals->reorder_ms = totals->prunable_ms = 0;
+    for (int32_t i = 0; i < cop_plan_n_steps(plan); ++i) {
+        struct cop_plan_step step;
+        cop_plan_step(plan, i, &step);
+        totals->ms += step.ms;
+        if (step.n_nodes == 0) {
+            totals->reorder_ms += step.ms;
+            continue;
+        }
+        struct layer *first = inspection->by_id[step.node_ids[0]];
+        first->ms = isnan(first->ms) ? step.ms : first->ms + step.ms;
+        bool is_prunable = false;
+        for (int32_t k = 0; k < step.n_nodes; ++k) {
+            struct layer *layer = inspection->by_id[step.node_ids[k]];
+            if (layer != first) layer->fused_into = first->node->name;
+            is_prunable = is_prunable || layer->verdict != COP_VERDICT_FROZEN;
+        }
+        if (is_prunable) totals->prunable_ms += step.ms;
+    }
+}
+
+static enum cop_status
+run_once(struct cop_plan *plan, struct cop_arena *arena, struct cop_err *err)
+{
+    const int32_t n = cop_plan_n_starts(plan);
+    const int32_t n_ends = cop_plan_n_ends(plan);
+    const float **starts = COP_ARENA_NEW_N(arena, n + 1, const float *);
+    float **ends = COP_ARENA_NEW_N(arena, n_ends + 1, float *);
+    if (starts == NULL || ends == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < n; ++i) {
+        const int64_t count = cop_shape_n(cop_plan_start_shape(plan, i));
+        float *start = COP_ARENA_NEW_N(arena, count, float);
+        if (start == NULL) return COP_FAIL_NOMEM(err);
+        /* Any values but denormal ones take the same time. */
+        for (int64_t k = 0; k < count; ++k)
+            start[k] = (float)(k % 17) * 0.1F - 0.8F;
+        starts[i] = start;
+    }
+    return cop_plan_run(plan, starts, ends, err);
+}
+
+static enum cop_status time_layers(
+    struct cop_cli *cli,
+    const struct cop_graph *graph,
+    const struct inspect_options *o,
+    struct inspection *inspection,
+    struct cop_err *err)
+{
+    COP_TRY(cop_cli_open_engine(cli, err));
+    struct cop_plan *plan = NULL;
+    const struct cop_plan_options plan_options = {
+        .mb = o->batch, .threads = (int)cli->threads, .purpose = COP_PURPOSE_INFER};
+    COP_TRY(cop_plan_create(cli->engine, graph, &plan_options, &plan, err));
+    enum cop_status status = run_once(plan, cli->arena, err);
+    if (status == COP_OK) status = cop_plan_profile(plan, (int)o->runs, err);
+    if (status == COP_OK) share_out(plan, inspection);
+    cop_plan_destroy(plan);
+    return status;
+}
+
+/* ---- printing --------------------------------------------------------------------- */
+
+static const char *const verdict_names[] = {
+    [COP_VERDICT_PRUNABLE] = "prunable",
+    [COP_VERDICT_CARRIED] = "carried",
+    [COP_VERDICT_FROZEN] = "frozen"};
+
+static void print_layer(struct cop_table *table, const struct layer *layer)
+{
+    char text[COP_NUMBER_TEXT];
+    char shape[COP_SHAPE_TEXT] = "-";
+    const struct cop_value *dst = layer->node->dst[0];
+    if (dst != NULL) cop_shape_print(&dst->shape, shape, sizeof shape);
+    cop_table_add(table, "%s", layer->node->name);
+    cop_table_add(table, "%s", layer->node->op->name);
+    cop_table_add(table, "%s", shape);
+    cop_table_add(
+        table, "%s", layer->params > 0 ? cop_text_count(text, layer->params) : "");
+    cop_table_add(
+        table, "%s", layer->macs > 0 ? cop_text_si(text, (double)layer->macs) : "");
+    if (isnan(layer->ms))
+        cop_table_add(table, "%s", layer->fused_into != NULL ? "fused" : "");
+    else
+        cop_table_add(table, "%.3f", layer->ms);
+    if (layer->verdict == COP_VERDICT_FROZEN && layer->because != NULL)
+        cop_table_add(table, "frozen because %s", layer->because);
+    else
+        cop_table_add(table, "%s", verdict_names[layer->verdict]);
+}
+
+static enum cop_status print_text(
+    struct cop_cli *cli,
+    const char *name,
+    const struct inspect_options *o,
+    const struct inspection *inspection,
+    struct cop_err *err)
+{
+    static const char *const heads[] = {
+        "<layer", "<op", "<output", ">parameters", ">MACs", ">ms", "<verdict", NULL};
+    const struct totals *totals = &inspection->totals;
+    struct cop_table table;
+    char text[COP_NUMBER_TEXT];
+    cop_table_init(&table, cli->arena, heads);
+    for (int32_t i = 0; i < inspection->n; ++i)
+        print_layer(&table, &inspection->layers[i]);
+    COP_TRY(cop_table_print(&table, err));
+    printf("\n%-12s%s\n", "model", name);
+    printf("%-12s%s", "parameters", cop_text_count(text, totals->params));
+    printf(" (%s)\n", cop_text_bytes(text, totals->bytes));
+    printf("%-12s%s per sample", "MACs", cop_text_si(text, (double)totals->macs));
+    printf(", %.1f %% in layers that may be cut\n", 100 * totals->prunable_macs);
+    if (isnan(totals->ms)) return COP_OK;
+    printf(
+        "%-12s%s ms for a batch of %lld",
+        "time",
+        cop_text_ms(text, totals->ms),
+        (long long)o->batch);
+    printf(
+        ", %.1f %% in steps that may shrink, %.1f %% in reorders\n",
+        totals->ms > 0 ? 100 * totals->prunable_ms / totals->ms : 0.0,
+        totals->ms > 0 ? 100 * totals->reorder_ms / totals->ms : 0.0);
+    return COP_OK;
+}
+
+static enum cop_status print_json(
+    struct cop_cli *cli,
+    const char *name,
+    const struct inspect_options *o,
+    const struct inspection *inspection,
+    struct cop_err *err)
+{
+    const struct totals *totals = &inspection->totals;
+    cJSON *document = cop_json_document(cli);
+    cop_json_text(cli, document, "model", name);
+    cJSON *layers = cop_json_array(cli, document, "layers");
+    for (int32_t i = 0; i < inspection->n; ++i) {
+        const struct layer *layer = &inspection->layers[i];
+        const struct cop_value *dst = layer->node->dst[0];
+        cJSON *element = cop_json_element(cli, layers);
+        cop_json_text(cli, element, "name", layer->node->name);
+        cop_json_text(cli, element, "op", layer->node->op->name);
+        cop_json_dims(
+            cli,
+            element,
+            "shape",
+            dst != NULL ? dst->shape.dim : NULL,
+            dst != NULL ? dst->shape.rank : 0);
+        cop_json_count(cli, element, "params", layer->params);
+        cop_json_count(cli, element, "macs", layer->macs);
+        cop_json_number(cli, element, "ms", layer->ms);
+        cop_json_text(cli, element, "fused_into", layer->fused_into);
+        cop_json_text(cli, element, "verdict", verdict_names[layer->verdict]);
+        cop_json_text(cli, element, "because", layer->because);
+    }
+    cop_json_count(cli, document, "batch", o->batch);
+    cop_json_count(cli, document, "params", totals->params);
+    cop_json_count(cli, document, "bytes", totals->bytes);
+    cop_json_count(cli, document, "macs", totals->macs);
+    cop_json_number(cli, document, "prunable_macs", 100 * totals->prunable_macs);
+    cop_json_number(cli, document, "ms", totals->ms);
+    cop_json_number(cli, document, "reorder_ms", totals->reorder_ms);
+    cop_json_number(
+        cli,
+        document,
+        "prunable_ms",
+        totals->ms > 0 ? 100 * totals->prunable_ms / totals->ms : (double)NAN);
+    return cop_json_print(cli, document, err);
+}
+
+static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_err *err)
+{
+    const struct inspect_options *o = given;
+    struct cop_cli_model model;
+    struct cop_groups *groups = NULL;
+    struct inspection inspection = {.n = 0};
+    COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
+    enum cop_status status = cop_groups_find(model.graph, &groups, err);
+    if (status == COP_OK)
+        status = list_layers(model.graph, groups, cli->arena, &inspection, err);
+    if (status == COP_OK && !o->is_untimed)
+        status = time_layers(cli, model.graph, o, &inspection, err);
+    if (status == COP_OK)
+        status = cli->is_json ? print_json(cli, model.name, o, &inspection, err)
+                              : print_text(cli, model.name, o, &inspection, err);
+    cop_groups_destroy(groups);
+    cop_cli_close_model(&model);
+    return status;
+}
+
+const struct cop_verb cop_verb_inspect = {
+    .name = "inspect",
+    .summary = "layers: shapes, parameters, MACs, milliseconds, what may be cut",
+    .operands = "MODEL",
+    .examples =
+        "coppice inspect model\n"
+        "coppice inspect path/to/model.onnx --no-time",
+    .about =
+        "One line for each layer, in the order of computation.  Shapes are those of one\n"
+        "sample.  Layers that the engine computes in one step with an earlier one are\n"
+        "marked 'fused'; the step's time stands at its first layer.\n"
+        "\n"
+        "A layer is 'prunable' when channels it produces may be cut, 'carried' when it\n"
+        "only follows its neighbours, else 'frozen', with the reason.",
+    .options = options,
+    .options_size = sizeof(struct inspect_options),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run};
