@@ -4,7 +4,7 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "synth/evaluate.h"
-#include "synth/project.h"
+#include "synth/evidence.h"
 
 #include <stdio.h>
 
@@ -38,19 +38,12 @@ static enum cop_status store_result(
     struct cop_err *err)
 {
     if (model_id == 0) return COP_OK;
-    struct cop_measurement_row row = {
-        .model_id = model_id,
-        .mb = result->mb,
+    const struct cop_evidence evidence = {
+        .store = cli->store,
+        .engine = cli->engine,
         .threads = result->threads,
-        .runs = result->runs,
-        .median_ms = result->median_ms,
-        .p95_ms = result->p95_ms,
-        .min_ms = result->min_ms,
-        .peak_bytes = result->peak_bytes,
-        .machine_json =
-            cop_project_machine_json(cli->engine, result->threads, cli->arena)};
-    if (row.machine_json == NULL) return COP_FAIL_NOMEM(err);
-    return cop_store_put_measurement(cli->store, &row, err);
+        .model_id = model_id};
+    return cop_evidence_put_measurement(&evidence, result, err);
 }
 
 static enum cop_status print_json(

@@ -284,7 +284,7 @@ static enum cop_status print_json(
     cop_json_number(
         cli,
         document,
-        "prunable_ms",
+        "prunable_time",
         totals->ms > 0 ? 100 * totals->prunable_ms / totals->ms : (double)NAN);
     return cop_json_print(cli, document, err);
 }
