@@ -128,6 +128,6 @@ void cop_bar_init(
         .stop_signal = stop_signal,
         .is_terminal = isatty(STDERR_FILENO) != 0,
         .is_quiet = is_quiet};
-    *progress = (struct cop_progress){
-        .context = bar, .step = step, .note = note, .stop = stop};
+    *progress =
+        (struct cop_progress){.context = bar, .step = step, .note = note, .stop = stop};
 }

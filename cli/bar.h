@@ -11,13 +11,13 @@ struct cop_bar {
     const volatile sig_atomic_t *stop_signal; /* set by the handler of main.c */
     bool is_terminal;
     const bool *is_quiet; /* the command's, known once it is parsed */
-    bool is_drawn;       /* the cursor stands behind a bar */
-    bool is_stop_told;   /* the user knows that we are stopping */
-    char what[48];       /* of the bar in hand */
-    double started_ms;   /* when this "what" began */
-    double drawn_ms;     /* last time the bar was drawn */
-    int64_t first_done;  /* steps done when it began: a resumed run is not fast */
-    int last_tenth;      /* last line printed when stderr is no terminal */
+    bool is_drawn;        /* the cursor stands behind a bar */
+    bool is_stop_told;    /* the user knows that we are stopping */
+    char what[48];        /* of the bar in hand */
+    double started_ms;    /* when this "what" began */
+    double drawn_ms;      /* last time the bar was drawn */
+    int64_t first_done;   /* steps done when it began: a resumed run is not fast */
+    int last_tenth;       /* last line printed when stderr is no terminal */
 };
 
 /** Finds out what stderr is.  The bar outlives the progress. */

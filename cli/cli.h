@@ -81,8 +81,8 @@ struct cop_option {
 
 /* ---- verbs ----------------------------------------------------------------------- */
 
-typedef enum cop_status
-cop_verb_fn(struct cop_cli *cli, const void *options, struct cop_err *err);
+typedef enum cop_status cop_verb_fn(
+    struct cop_cli *cli, const void *options, struct cop_err *err);
 
 struct cop_verb {
     const char *name;     /* "eval", "data add" */
@@ -103,8 +103,8 @@ extern const struct cop_option cop_options_none[];
 extern const struct cop_option cop_options_global[];
 
 /** A verb by its words: @p second may be NULL.  *used is 1 or 2.  NULL if unknown. */
-const struct cop_verb *
-cop_verb_find(const char *first, const char *second, int32_t *used);
+const struct cop_verb *cop_verb_find(
+    const char *first, const char *second, int32_t *used);
 /** True when some verb's name starts with that word and a space ("data"). */
 bool cop_verb_is_family(const char *word);
 
@@ -137,7 +137,7 @@ void cop_help_verb(const struct cop_verb *verb);
 COP_NODISCARD enum cop_status cop_help_words(
     const char *const *words, int32_t n_words, struct cop_err *err);
 /** COP_EINVAL "unknown verb ...": with a suggestion when one is near. */
-enum cop_status
-cop_verb_unknown(const char *first, const char *second, struct cop_err *err);
+enum cop_status cop_verb_unknown(
+    const char *first, const char *second, struct cop_err *err);
 
 #endif

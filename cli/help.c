@@ -78,7 +78,8 @@ void cop_help_overview(bool to_stderr)
     fprintf(to, "  %-12s %s\n", "help", "this text, or 'help VERB' for one verb");
     fputs(
         "\n"
-        "MODEL is a name in the project; for inspect, run, eval and bench it may be the\n"
+        "MODEL is a name in the project; for inspect, run, eval and bench it may be "
+        "the\n"
         "path of a model file too.\n",
         to);
     print_options(to, "Options of every verb", cop_options_global);
@@ -113,8 +114,8 @@ static void help_family(const char *word)
     printf("\n'coppice help %s add', for example, tells more.\n", word);
 }
 
-enum cop_status
-cop_help_words(const char *const *words, int32_t n_words, struct cop_err *err)
+enum cop_status cop_help_words(
+    const char *const *words, int32_t n_words, struct cop_err *err)
 {
     if (n_words == 0) {
         cop_help_overview(false);
@@ -146,8 +147,8 @@ static const char *nearest_verb(const char *word)
     return best;
 }
 
-enum cop_status
-cop_verb_unknown(const char *first, const char *second, struct cop_err *err)
+enum cop_status cop_verb_unknown(
+    const char *first, const char *second, struct cop_err *err)
 {
     char words[64];
     if (cop_verb_is_family(first)) {

@@ -18,11 +18,12 @@ static bool ends_with(const char *text, const char *ending)
 }
 
 /* The one project file of the current folder. */
-static enum cop_status
-find_project(struct cop_cli *cli, const char **path, struct cop_err *err)
+static enum cop_status find_project(
+    struct cop_cli *cli, const char **path, struct cop_err *err)
 {
     DIR *folder = opendir(".");
-    if (folder == NULL) return COP_FAIL(err, COP_EIO, "the current folder is unreadable");
+    if (folder == NULL)
+        return COP_FAIL(err, COP_EIO, "the current folder is unreadable");
     const char *found = NULL;
     const char *all = "";
     int n = 0;
@@ -43,10 +44,12 @@ find_project(struct cop_cli *cli, const char **path, struct cop_err *err)
         return COP_FAIL(
             err,
             COP_EINVAL,
-            "no project file here; 'coppice init NAME.coppice' makes one, -p FILE names "
+            "no project file here; 'coppice init NAME.coppice' makes one, -p FILE "
+            "names "
             "one");
     if (found == NULL || all == NULL) return COP_FAIL_NOMEM(err);
-    return COP_FAIL(err, COP_EINVAL, "%d project files here (%s); choose by -p", n, all);
+    return COP_FAIL(
+        err, COP_EINVAL, "%d project files here (%s); choose by -p", n, all);
 }
 
 enum cop_status cop_cli_open_store(struct cop_cli *cli, struct cop_err *err)
@@ -71,7 +74,8 @@ enum cop_status cop_cli_open_engine(struct cop_cli *cli, struct cop_err *err)
 
 bool cop_cli_is_model_path(const char *word)
 {
-    return strchr(word, '/') != NULL || (ends_with(word, ".onnx") && cop_file_exists(word));
+    return strchr(word, '/') != NULL ||
+           (ends_with(word, ".onnx") && cop_file_exists(word));
 }
 
 const char *cop_cli_stem(struct cop_arena *arena, const char *path)
@@ -100,8 +104,8 @@ enum cop_status cop_cli_check_name(const char *name, struct cop_err *err)
         MAX_NAME);
 }
 
-enum cop_status
-cop_cli_read_model(const char *path, struct cop_graph **graph, struct cop_err *err)
+enum cop_status cop_cli_read_model(
+    const char *path, struct cop_graph **graph, struct cop_err *err)
 {
     COP_TRY(cop_onnx_read_file(path, &cop_ops_standard, graph, err));
     const enum cop_status status = cop_ops_simplify(*graph, err);
@@ -112,7 +116,10 @@ cop_cli_read_model(const char *path, struct cop_graph **graph, struct cop_err *e
 }
 
 enum cop_status cop_cli_open_model(
-    struct cop_cli *cli, const char *word, struct cop_cli_model *model, struct cop_err *err)
+    struct cop_cli *cli,
+    const char *word,
+    struct cop_cli_model *model,
+    struct cop_err *err)
 {
     *model = (struct cop_cli_model){.name = word};
     if (cop_cli_is_model_path(word)) {

@@ -10,11 +10,11 @@
 
 /** cli->store, opened if it is not yet.  COP_EINVAL: no or several project files here;
  *  COP_ESTORE. */
-COP_NODISCARD enum cop_status
-cop_cli_open_store(struct cop_cli *cli, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_cli_open_store(
+    struct cop_cli *cli, struct cop_err *err);
 /** cli->engine, for cli->threads processors. */
-COP_NODISCARD enum cop_status
-cop_cli_open_engine(struct cop_cli *cli, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_cli_open_engine(
+    struct cop_cli *cli, struct cop_err *err);
 
 /** A word is a path to a model file when it has a '/' or is an existing *.onnx file. */
 bool cop_cli_is_model_path(const char *word);
@@ -27,10 +27,13 @@ struct cop_cli_model {
 /** A model of the project, or a file, read and simplified.  COP_ENOTFOUND and what
  *  reading returns. */
 COP_NODISCARD enum cop_status cop_cli_open_model(
-    struct cop_cli *cli, const char *word, struct cop_cli_model *model, struct cop_err *err);
+    struct cop_cli *cli,
+    const char *word,
+    struct cop_cli_model *model,
+    struct cop_err *err);
 /** Reads a model file.  The caller destroys the graph. */
-COP_NODISCARD enum cop_status
-cop_cli_read_model(const char *path, struct cop_graph **graph, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_cli_read_model(
+    const char *path, struct cop_graph **graph, struct cop_err *err);
 void cop_cli_close_model(struct cop_cli_model *model);
 
 /** "faces" for "models/faces.onnx"; in the arena, NULL when out of memory. */

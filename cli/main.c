@@ -68,8 +68,8 @@ static int exit_status(enum cop_status status)
 static bool is_colored(const struct cop_cli *cli)
 {
     const char *term = getenv("TERM");
-    return !cli->is_no_color && isatty(STDERR_FILENO) != 0 && getenv("NO_COLOR") == NULL &&
-           term != NULL && strcmp(term, "dumb") != 0;
+    return !cli->is_no_color && isatty(STDERR_FILENO) != 0 &&
+           getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
 }
 
 static void print_error(
@@ -91,7 +91,11 @@ static void print_error(
 }
 
 static enum cop_status run_command(
-    struct cop_cli *cli, int argc, char **argv, struct cop_command *command, struct cop_err *err)
+    struct cop_cli *cli,
+    int argc,
+    char **argv,
+    struct cop_command *command,
+    struct cop_err *err)
 {
     COP_TRY(cop_command_parse(cli, argc, argv, command, err));
     if (cli->is_version) {

@@ -57,16 +57,14 @@ static enum cop_status bad_value(
     struct cop_err *err)
 {
     return COP_FAIL(
-        err,
-        COP_EINVAL,
-        "option --%s: '%.60s' is not %s",
-        option->name,
-        text,
-        wanted);
+        err, COP_EINVAL, "option --%s: '%.60s' is not %s", option->name, text, wanted);
 }
 
 static enum cop_status check_range(
-    const struct cop_option *option, double number, const char *text, struct cop_err *err)
+    const struct cop_option *option,
+    double number,
+    const char *text,
+    struct cop_err *err)
 {
     if (number < option->min)
         return COP_FAIL(
@@ -88,7 +86,10 @@ static enum cop_status check_range(
 }
 
 static enum cop_status read_int(
-    const struct cop_option *option, const char *text, int64_t *into, struct cop_err *err)
+    const struct cop_option *option,
+    const char *text,
+    int64_t *into,
+    struct cop_err *err)
 {
     char *end;
     errno = 0;
@@ -100,7 +101,10 @@ static enum cop_status read_int(
 }
 
 static enum cop_status read_real(
-    const struct cop_option *option, const char *text, double *into, struct cop_err *err)
+    const struct cop_option *option,
+    const char *text,
+    double *into,
+    struct cop_err *err)
 {
     const char *rest;
     if (!read_number(text, into, &rest) || *rest != 0)
@@ -109,7 +113,10 @@ static enum cop_status read_real(
 }
 
 static enum cop_status read_percent(
-    const struct cop_option *option, const char *text, double *into, struct cop_err *err)
+    const struct cop_option *option,
+    const char *text,
+    double *into,
+    struct cop_err *err)
 {
     const char *rest;
     if (!read_number(text, into, &rest) || (*rest != 0 && strcmp(rest, "%") != 0))
@@ -119,13 +126,15 @@ static enum cop_status read_percent(
 }
 
 static enum cop_status read_time(
-    const struct cop_option *option, const char *text, double *into, struct cop_err *err)
+    const struct cop_option *option,
+    const char *text,
+    double *into,
+    struct cop_err *err)
 {
     static const struct {
         const char *unit;
         double seconds;
-    } units[] = {
-        {"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
     const char *rest;
     if (read_number(text, into, &rest)) {
         for (size_t i = 0; i < sizeof units / sizeof *units; ++i) {
@@ -189,8 +198,8 @@ static enum cop_status set_option(
     return COP_FAIL(err, COP_EINVAL, "option --%s: unknown kind", option->name);
 }
 
-static enum cop_status
-set_defaults(const struct cop_option *options, void *into, struct cop_err *err)
+static enum cop_status set_defaults(
+    const struct cop_option *options, void *into, struct cop_err *err)
 {
     for (const struct cop_option *option = options; option->name != NULL; ++option) {
         void *place = (char *)into + option->offset;
@@ -218,8 +227,8 @@ struct parser {
     bool *is_given; /* by index in the verb's options */
 };
 
-static const struct cop_option *
-find_option(const struct cop_option *options, const char *name, size_t n, char letter)
+static const struct cop_option *find_option(
+    const struct cop_option *options, const char *name, size_t n, char letter)
 {
     for (; options->name != NULL; ++options) {
         if (letter != 0 && options->letter == letter) return options;
@@ -241,8 +250,8 @@ static void nearest_option(
     }
 }
 
-static enum cop_status
-unknown_option(const struct parser *p, const char *word, struct cop_err *err)
+static enum cop_status unknown_option(
+    const struct parser *p, const char *word, struct cop_err *err)
 {
     const struct cop_verb *verb = p->command->verb;
     char name[MAX_WORD + 1] = "";
@@ -268,7 +277,8 @@ unknown_option(const struct parser *p, const char *word, struct cop_err *err)
 }
 
 /* One option word, with the value behind it if it takes one. */
-static enum cop_status take_option(struct parser *p, const char *word, struct cop_err *err)
+static enum cop_status take_option(
+    struct parser *p, const char *word, struct cop_err *err)
 {
     const struct cop_verb *verb = p->command->verb;
     const bool is_long = word[1] == '-';
@@ -289,7 +299,11 @@ static enum cop_status take_option(struct parser *p, const char *word, struct co
     if (option->kind == COP_OPTION_FLAG) {
         if (attached != NULL)
             return COP_FAIL(
-                err, COP_EINVAL, "option --%s takes no value: %.60s", option->name, word);
+                err,
+                COP_EINVAL,
+                "option --%s takes no value: %.60s",
+                option->name,
+                word);
         return set_option(option, NULL, into, err);
     }
     if (attached == NULL && p->at == p->argc)
@@ -300,7 +314,8 @@ static enum cop_status take_option(struct parser *p, const char *word, struct co
 }
 
 /* The word that says what to do. */
-static enum cop_status take_verb(struct parser *p, const char *word, struct cop_err *err)
+static enum cop_status take_verb(
+    struct parser *p, const char *word, struct cop_err *err)
 {
     struct cop_command *command = p->command;
     if (strcmp(word, "help") == 0) {

@@ -94,8 +94,8 @@ void cop_json_raw(struct cop_cli *cli, cJSON *object, const char *key, const cha
     }
 }
 
-enum cop_status
-cop_json_print(struct cop_cli *cli, cJSON *document, struct cop_err *err)
+enum cop_status cop_json_print(
+    struct cop_cli *cli, cJSON *document, struct cop_err *err)
 {
     char *text = cli->is_json_failed ? NULL : cJSON_Print(document);
     cJSON_Delete(document);

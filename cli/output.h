@@ -12,7 +12,8 @@
 /** A fresh document; the command frees it when it is printed. */
 cJSON *cop_json_document(struct cop_cli *cli);
 /** NaN becomes null. */
-void cop_json_number(struct cop_cli *cli, cJSON *object, const char *key, double number);
+void cop_json_number(
+    struct cop_cli *cli, cJSON *object, const char *key, double number);
 void cop_json_count(struct cop_cli *cli, cJSON *object, const char *key, int64_t count);
 /** NULL becomes null. */
 void cop_json_text(
@@ -31,9 +32,10 @@ void cop_json_dims(
     const int64_t *dims,
     int32_t n_dims);
 /** Text that is JSON already, from the project file; broken text becomes null. */
-void cop_json_raw(struct cop_cli *cli, cJSON *object, const char *key, const char *json);
+void cop_json_raw(
+    struct cop_cli *cli, cJSON *object, const char *key, const char *json);
 /** Prints the document and frees it.  COP_ENOMEM. */
-COP_NODISCARD enum cop_status
-cop_json_print(struct cop_cli *cli, cJSON *document, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_json_print(
+    struct cop_cli *cli, cJSON *document, struct cop_err *err);
 
 #endif

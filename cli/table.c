@@ -121,10 +121,19 @@ static void print_scaled(char text[COP_NUMBER_TEXT], double number, const char *
         number /= 1000;
         ++i;
     }
-    const int decimals = i == 0 || fabs(number) >= 99.95 ? 0 : fabs(number) < 9.995 ? 2 : 1;
+    const int decimals = i == 0 || fabs(number) >= 99.95 ? 0
+                         : fabs(number) < 9.995          ? 2
+                                                         : 1;
     const char *space = prefixes[i][0] != 0 || unit[0] != 0 ? " " : "";
     snprintf(
-        text, COP_NUMBER_TEXT, "%.*f%s%s%s", decimals, number, space, prefixes[i], unit);
+        text,
+        COP_NUMBER_TEXT,
+        "%.*f%s%s%s",
+        decimals,
+        number,
+        space,
+        prefixes[i],
+        unit);
 }
 
 char *cop_text_si(char text[COP_NUMBER_TEXT], double number)

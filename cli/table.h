@@ -25,8 +25,8 @@ void cop_table_init(
 /** The next cell of the row in hand, left to right. */
 void cop_table_add(struct cop_table *table, const char *format, ...) COP_PRINTF(2, 3);
 /** On stdout, with a rule under the heads.  COP_ENOMEM. */
-COP_NODISCARD enum cop_status
-cop_table_print(const struct cop_table *table, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_table_print(
+    const struct cop_table *table, struct cop_err *err);
 
 /* Each writes into @p text and returns it. */
 enum { COP_NUMBER_TEXT = 32 };

@@ -85,7 +85,10 @@ static void print_text(
     printf("median       %s ms\n", cop_text_ms(text, result->median_ms));
     printf("p95          %s ms\n", cop_text_ms(text, result->p95_ms));
     printf("min          %s ms\n", cop_text_ms(text, result->min_ms));
-    printf("throughput   %.*f images/s\n", result->images_per_s < 100, result->images_per_s);
+    printf(
+        "throughput   %.*f images/s\n",
+        result->images_per_s < 100,
+        result->images_per_s);
     printf(
         "memory       %s (weights, activations, scratchpad)\n",
         cop_text_bytes(text, result->peak_bytes));
@@ -117,9 +120,8 @@ const struct cop_verb cop_verb_bench = {
     .name = "bench",
     .summary = "latency, throughput and memory on this machine",
     .operands = "MODEL",
-    .examples =
-        "coppice bench model --batch 1 --threads 2\n"
-        "coppice bench path/to/model.onnx --batch 16 --json",
+    .examples = "coppice bench model --batch 1 --threads 2\n"
+                "coppice bench path/to/model.onnx --batch 16 --json",
     .about =
         "Times runs of the network on random inputs after a warm-up.  The result of a\n"
         "model of the project is kept and shown by list and show.",

@@ -63,8 +63,8 @@ static const char *const format_names[] = {
     [COP_DATA_IDX] = "idx",
     [COP_DATA_RECORDS] = "records"};
 
-static enum cop_status
-parse_format(const char *text, enum cop_data_format *format, struct cop_err *err)
+static enum cop_status parse_format(
+    const char *text, enum cop_data_format *format, struct cop_err *err)
 {
     for (size_t i = 0; i < sizeof format_names / sizeof *format_names; ++i) {
         if (strcmp(text, format_names[i]) != 0) continue;
@@ -78,8 +78,8 @@ parse_format(const char *text, enum cop_data_format *format, struct cop_err *err
         text);
 }
 
-static enum cop_status
-parse_shape(const char *text, int64_t shape[3], struct cop_err *err)
+static enum cop_status parse_shape(
+    const char *text, int64_t shape[3], struct cop_err *err)
 {
     enum { MAX_SIDE = 65536 };
     const char *at = text;
@@ -99,8 +99,8 @@ parse_shape(const char *text, int64_t shape[3], struct cop_err *err)
 }
 
 /* The model whose metadata tell the preprocessing when the user does not. */
-static enum cop_status
-only_original(struct cop_cli *cli, const char **name, struct cop_err *err)
+static enum cop_status only_original(
+    struct cop_cli *cli, const char **name, struct cop_err *err)
 {
     struct cop_model_row *rows;
     int32_t n;
@@ -177,7 +177,8 @@ static enum cop_status put_row(
 {
     char hex[COP_HASH_HEX];
     char preprocess[COP_PREPROCESS_TEXT];
-    cop_preprocess_print(cop_dataset_preprocess(dataset), preprocess, sizeof preprocess);
+    cop_preprocess_print(
+        cop_dataset_preprocess(dataset), preprocess, sizeof preprocess);
     COP_TRY(cop_dataset_hash(dataset, hex, err));
     const bool has_shape = source->record_shape[0] > 0;
     *row = (struct cop_dataset_row){
@@ -242,8 +243,8 @@ static enum cop_status print_added(
     return COP_OK;
 }
 
-static enum cop_status
-run_add(struct cop_cli *cli, const void *given, struct cop_err *err)
+static enum cop_status run_add(
+    struct cop_cli *cli, const void *given, struct cop_err *err)
 {
     const struct add_options *o = given;
     struct cop_data_source source = {.path = absolute(cli, cli->words[0])};
@@ -264,8 +265,8 @@ run_add(struct cop_cli *cli, const void *given, struct cop_err *err)
     return status == COP_OK ? print_added(cli, &row, err) : status;
 }
 
-static enum cop_status
-run_list(struct cop_cli *cli, const void *given, struct cop_err *err)
+static enum cop_status run_list(
+    struct cop_cli *cli, const void *given, struct cop_err *err)
 {
     (void)given;
     static const char *const heads[] = {
@@ -308,7 +309,8 @@ const struct cop_verb cop_verb_data_add = {
         "coppice data add cifar-10-batches-bin/test_batch.bin --name test\n"
         "coppice data add faces.bin --name calib --format records --shape 1x48x48",
     .about =
-        "The files stay where they are and are read when needed; their hash is kept, so\n"
+        "The files stay where they are and are read when needed; their hash is kept, "
+        "so\n"
         "that a result always says which samples it is about.  Formats:\n"
         "  folder   pictures (JPEG, PNG) in one folder per class, or unlabelled\n"
         "  cifar    CIFAR-10 binary: one .bin file or a folder of them\n"

@@ -47,10 +47,7 @@ static int compare_prints(const void *a, const void *b)
 static void find_duplicates(struct findings *found)
 {
     qsort(
-        found->prints,
-        (size_t)found->n_prints,
-        sizeof *found->prints,
-        compare_prints);
+        found->prints, (size_t)found->n_prints, sizeof *found->prints, compare_prints);
     const struct fingerprint *first = found->prints;
     for (int64_t i = 1; i < found->n_prints; ++i) {
         const struct fingerprint *print = &found->prints[i];
@@ -78,7 +75,8 @@ static enum cop_status look_at(
 {
     struct cop_err why = {.status = COP_OK};
     const int32_t label = cop_dataset_label(dataset, sample);
-    const enum cop_status status = cop_dataset_read(dataset, &sample, 1, elements, &why);
+    const enum cop_status status =
+        cop_dataset_read(dataset, &sample, 1, elements, &why);
     if (status == COP_ENOMEM) return COP_FAIL_NOMEM(err);
     if (label >= 0 && label < found->n_classes)
         ++found->class_n[label];
@@ -126,7 +124,8 @@ static enum cop_status look(
     for (int64_t i = 0; i < found->n && status == COP_OK; ++i) {
         status = cop_progress_check(&cli->progress, err);
         if (status == COP_OK)
-            status = look_at(dataset, i, elements, count * sizeof *elements, found, err);
+            status =
+                look_at(dataset, i, elements, count * sizeof *elements, found, err);
         cop_progress_step(&cli->progress, "check", i + 1, found->n);
     }
     if (status == COP_OK) find_duplicates(found);
@@ -149,7 +148,8 @@ static double imbalance(const struct findings *found)
     return least > 0 ? (double)most / (double)least : (double)INFINITY;
 }
 
-static void print_findings(const struct cop_dataset *dataset, const struct findings *found)
+static void print_findings(
+    const struct cop_dataset *dataset, const struct findings *found)
 {
     char name[NAME_BYTES];
     char other[NAME_BYTES];
@@ -268,10 +268,10 @@ const struct cop_verb cop_verb_data_check = {
     .summary = "class counts, unreadable samples, duplicates",
     .operands = "NAME",
     .examples = "coppice data check val",
-    .about =
-        "Reads every sample once.  Duplicates are samples that are equal after\n"
-        "preprocessing; those with different labels are called conflicts.  Exit status\n"
-        "3 when a sample cannot be read.",
+    .about = "Reads every sample once.  Duplicates are samples that are equal after\n"
+             "preprocessing; those with different labels are called conflicts.  Exit "
+             "status\n"
+             "3 when a sample cannot be read.",
     .options = cop_options_none,
     .options_size = 0,
     .min_words = 1,

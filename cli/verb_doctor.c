@@ -36,7 +36,8 @@ static void print_text(const struct cop_engine_info *info, const char *fault)
     printf("self test       %s\n", fault == NULL ? "passed" : fault);
 }
 
-static enum cop_status run(struct cop_cli *cli, const void *options, struct cop_err *err)
+static enum cop_status run(
+    struct cop_cli *cli, const void *options, struct cop_err *err)
 {
     (void)options;
     COP_TRY(cop_cli_open_engine(cli, err));

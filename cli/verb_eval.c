@@ -92,7 +92,8 @@ static enum cop_status print_text(
     const struct cop_evaluation *evaluation,
     struct cop_err *err)
 {
-    static const char *const heads[] = {"<class", ">samples", ">right", ">top-1 %", NULL};
+    static const char *const heads[] = {
+        "<class", ">samples", ">right", ">top-1 %", NULL};
     enum { MAX_SHOWN = 60 };
     char text[COP_NUMBER_TEXT];
     printf("model    %s\n", model);
@@ -113,8 +114,7 @@ static enum cop_status print_text(
         cop_table_add(&table, "%s", cop_dataset_class_name(dataset, c));
         cop_table_add(&table, "%s", cop_text_count(text, evaluation->class_n[c]));
         cop_table_add(&table, "%s", cop_text_count(text, evaluation->class_right[c]));
-        cop_table_add(
-            &table, "%s", cop_text_percent(text, class_top1(evaluation, c)));
+        cop_table_add(&table, "%s", cop_text_percent(text, class_top1(evaluation, c)));
     }
     COP_TRY(cop_table_print(&table, err));
     if (evaluation->n_classes > MAX_SHOWN)
@@ -157,11 +157,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     }
     if (status != COP_OK) goto done;
     if (cli->is_json)
-        status =
-            print_json(cli, model.name, o->data, data.dataset, &evaluation, err);
+        status = print_json(cli, model.name, o->data, data.dataset, &evaluation, err);
     else
-        status =
-            print_text(cli, model.name, o->data, data.dataset, &evaluation, err);
+        status = print_text(cli, model.name, o->data, data.dataset, &evaluation, err);
 done:
     cop_evaluation_clear(&evaluation);
     cop_cli_close_data(&data);

@@ -50,9 +50,8 @@ const struct cop_verb cop_verb_export = {
     .summary = "a portable ONNX file",
     .operands = "MODEL -o FILE.onnx",
     .examples = "coppice export V1 -o v1.onnx",
-    .about =
-        "Writes the model as ONNX, as any other program reads it.  Preprocessing\n"
-        "travels in its metadata.",
+    .about = "Writes the model as ONNX, as any other program reads it.  Preprocessing\n"
+             "travels in its metadata.",
     .options = options,
     .options_size = sizeof(struct export_options),
     .min_words = 1,

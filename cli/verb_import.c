@@ -74,8 +74,11 @@ static void print_values(
     putchar('\n');
 }
 
-static void
-print_text(const char *name, const struct cop_graph *graph, const struct cop_model_row *row, const struct cop_groups *groups)
+static void print_text(
+    const char *name,
+    const struct cop_graph *graph,
+    const struct cop_model_row *row,
+    const struct cop_groups *groups)
 {
     char text[COP_NUMBER_TEXT];
     struct op_counts counts = {.n = 0};
@@ -85,14 +88,20 @@ print_text(const char *name, const struct cop_graph *graph, const struct cop_mod
     print_values("outputs", graph, cop_graph_n_outputs(graph), cop_graph_output);
     printf("%-18s%d:", "nodes", cop_graph_n_nodes(graph));
     for (int32_t i = 0; i < counts.n; ++i)
-        printf(" %s %d%s", counts.ops[i]->name, counts.counts[i], i + 1 < counts.n ? "," : "");
+        printf(
+            " %s %d%s",
+            counts.ops[i]->name,
+            counts.counts[i],
+            i + 1 < counts.n ? "," : "");
     printf("\n%-18s%s", "parameters", cop_text_count(text, row->params));
     printf(" (%s)\n", cop_text_bytes(text, row->bytes));
     printf("%-18s%s per sample\n", "MACs", cop_text_si(text, (double)row->macs));
     const char *preprocess = cop_graph_meta(graph, COP_PREPROCESS_META);
     printf("%-18s%s\n", "preprocessing", preprocess != NULL ? preprocess : "not known");
     printf(
-        "%-18s%.1f %% of the MACs\n", "prunable", 100 * cop_groups_prunable_macs(groups));
+        "%-18s%.1f %% of the MACs\n",
+        "prunable",
+        100 * cop_groups_prunable_macs(groups));
     int32_t n_frozen = 0;
     for (int32_t i = 0; i < cop_groups_n(groups); ++i) {
         const struct cop_group *group = cop_groups_at(groups, i);
@@ -173,8 +182,8 @@ static enum cop_status print_json(
 }
 
 /* Checks the text and keeps it with the model in its canonical form. */
-static enum cop_status
-keep_preprocess(struct cop_graph *graph, const char *text, struct cop_err *err)
+static enum cop_status keep_preprocess(
+    struct cop_graph *graph, const char *text, struct cop_err *err)
 {
     struct cop_preprocess preprocess;
     char canonical[COP_PREPROCESS_TEXT];
@@ -217,16 +226,17 @@ const struct cop_verb cop_verb_import = {
     .name = "import",
     .summary = "a model file into the project; prints the verdict",
     .operands = "MODEL.onnx",
-    .examples =
-        "coppice import model.onnx\n"
-        "coppice import resnet.onnx --name base --preprocess \\\n"
-        "  \"3x224x224 short=256 mean=.485,.456,.406 std=.229,.224,.225\"",
+    .examples = "coppice import model.onnx\n"
+                "coppice import resnet.onnx --name base --preprocess \\\n"
+                "  \"3x224x224 short=256 mean=.485,.456,.406 std=.229,.224,.225\"",
     .about =
-        "Reads an ONNX file, opset 9 to 17, and keeps it in the project.  A model with\n"
+        "Reads an ONNX file, opset 9 to 17, and keeps it in the project.  A model "
+        "with\n"
         "an operator that is not known is refused, and each such node is named.\n"
         "\n"
         "The verdict says what may be cut: 'prunable' is the share of all\n"
-        "multiply-accumulates (MACs) in layers whose channels may go; each frozen group\n"
+        "multiply-accumulates (MACs) in layers whose channels may go; each frozen "
+        "group\n"
         "names the node that forbids it.\n"
         "\n"
         "Preprocessing is written CxHxW first, then any of short=N (resize the short\n"

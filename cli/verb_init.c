@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum cop_status run(struct cop_cli *cli, const void *options, struct cop_err *err)
+static enum cop_status run(
+    struct cop_cli *cli, const void *options, struct cop_err *err)
 {
     (void)options;
     const char *path = cli->words[0];

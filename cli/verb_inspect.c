@@ -54,9 +54,9 @@ struct totals {
     int64_t macs;
     int64_t params;
     int64_t bytes;
-    double ms;          /* NaN: not timed */
-    double reorder_ms;  /* of it, between layouts, for no layer in particular */
-    double prunable_ms; /* of it, steps with a layer that shrinks when channels go */
+    double ms;            /* NaN: not timed */
+    double reorder_ms;    /* of it, between layouts, for no layer in particular */
+    double prunable_ms;   /* of it, steps with a layer that shrinks when channels go */
     double prunable_macs; /* share */
 };
 
@@ -116,8 +116,7 @@ static enum cop_status list_layers(
 /* ---- time ----------------------------------------------------------------------- */
 
 /* Gives every step's time to the first of its layers. */
-static void
-share_out(const struct cop_plan *plan, struct inspection *inspection)
+static void share_out(const struct cop_plan *plan, struct inspection *inspection)
 {
     struct totals *totals = &inspection->totals;
     totals->ms = totals->reorder_ms = totals->prunable_ms = 0;
@@ -141,8 +140,8 @@ share_out(const struct cop_plan *plan, struct inspection *inspection)
     }
 }
 
-static enum cop_status
-run_once(struct cop_plan *plan, struct cop_arena *arena, struct cop_err *err)
+static enum cop_status run_once(
+    struct cop_plan *plan, struct cop_arena *arena, struct cop_err *err)
 {
     const int32_t n = cop_plan_n_starts(plan);
     const int32_t n_ends = cop_plan_n_ends(plan);
@@ -313,15 +312,16 @@ const struct cop_verb cop_verb_inspect = {
     .name = "inspect",
     .summary = "layers: shapes, parameters, MACs, milliseconds, what may be cut",
     .operands = "MODEL",
-    .examples =
-        "coppice inspect model\n"
-        "coppice inspect path/to/model.onnx --no-time",
+    .examples = "coppice inspect model\n"
+                "coppice inspect path/to/model.onnx --no-time",
     .about =
-        "One line for each layer, in the order of computation.  Shapes are those of one\n"
+        "One line for each layer, in the order of computation.  Shapes are those of "
+        "one\n"
         "sample.  Layers that the engine computes in one step with an earlier one are\n"
         "marked 'fused'; the step's time stands at its first layer.\n"
         "\n"
-        "A layer is 'prunable' when channels it produces may be cut, 'carried' when it\n"
+        "A layer is 'prunable' when channels it produces may be cut, 'carried' when "
+        "it\n"
         "only follows its neighbours, else 'frozen', with the reason.",
     .options = options,
     .options_size = sizeof(struct inspect_options),

@@ -66,8 +66,7 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     COP_TRY(cop_cli_open_store(cli, err));
     if (data == NULL) COP_TRY(explained_data(cli, model, &data, err));
     if (data != NULL)
-        COP_TRY(
-            cop_project_open_dataset(cli->store, data, &dataset, &dataset_id, err));
+        COP_TRY(cop_project_open_dataset(cli->store, data, &dataset, &dataset_id, err));
     const struct cop_report_options report = {
         .dataset = dataset, .max_samples = (int32_t)o->samples};
     const enum cop_status status =
@@ -90,10 +89,11 @@ const struct cop_verb cop_verb_report = {
     .summary = "one self-contained HTML page for the reviewer",
     .operands = "MODEL -o FILE.html",
     .examples = "coppice report V1 -o report.html",
-    .about =
-        "Writes what the project knows of the model and its original: before and after,\n"
-        "what was cut, the search, the classes, the maps of 'coppice explain'.  Nothing\n"
-        "is measured anew.  The page needs no network and no script.",
+    .about = "Writes what the project knows of the model and its original: before and "
+             "after,\n"
+             "what was cut, the search, the classes, the maps of 'coppice explain'.  "
+             "Nothing\n"
+             "is measured anew.  The page needs no network and no script.",
     .options = options,
     .options_size = sizeof(struct report_options),
     .min_words = 1,

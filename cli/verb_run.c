@@ -84,8 +84,8 @@ static enum cop_status read_inputs(
     return COP_OK;
 }
 
-static enum cop_status
-compute(struct cop_plan *plan, struct arrays *arrays, struct cop_err *err)
+static enum cop_status compute(
+    struct cop_plan *plan, struct arrays *arrays, struct cop_err *err)
 {
     const float *starts[COP_MAX_TEXTS];
     for (int32_t i = 0; i < arrays->n_in; ++i)
@@ -108,8 +108,8 @@ compute(struct cop_plan *plan, struct arrays *arrays, struct cop_err *err)
 }
 
 /* "y.npy" for output 0, "y.1.npy" for output 1, unless it was named. */
-static const char *
-output_path(struct cop_cli *cli, const struct cop_texts *paths, int32_t i)
+static const char *output_path(
+    struct cop_cli *cli, const struct cop_texts *paths, int32_t i)
 {
     if (i < paths->n) return paths->at[i];
     const char *first = paths->at[0];
@@ -150,7 +150,8 @@ static enum cop_status write_outputs(
         const char *name = cop_graph_output(graph, i)->name;
         char text[COP_SHAPE_TEXT];
         if (document == NULL) {
-            printf("%s  %s  %s\n", path, cop_shape_print(shape, text, sizeof text), name);
+            printf(
+                "%s  %s  %s\n", path, cop_shape_print(shape, text, sizeof text), name);
             continue;
         }
         cJSON *element = cop_json_element(cli, outputs);
@@ -194,12 +195,12 @@ const struct cop_verb cop_verb_run = {
     .name = "run",
     .summary = "raw tensors in and out (NumPy files)",
     .operands = "MODEL --input X.npy --output Y.npy",
-    .examples =
-        "coppice run model --input x.npy --output y.npy\n"
-        "coppice run path/to/model.onnx --input x.npy --output boxes.npy --output scores.npy",
-    .about =
-        "Feeds arrays to the network as they are, without preprocessing, and writes its\n"
-        "outputs as float32.  Axis 0 is the batch, of any size.",
+    .examples = "coppice run model --input x.npy --output y.npy\n"
+                "coppice run path/to/model.onnx --input x.npy --output boxes.npy "
+                "--output scores.npy",
+    .about = "Feeds arrays to the network as they are, without preprocessing, and "
+             "writes its\n"
+             "outputs as float32.  Axis 0 is the batch, of any size.",
     .options = options,
     .options_size = sizeof(struct run_options),
     .min_words = 1,

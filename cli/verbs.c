@@ -60,8 +60,8 @@ static bool is_named(const char *name, const char *first, const char *second)
     return name[n] == ' ' && strcmp(name + n + 1, second) == 0;
 }
 
-const struct cop_verb *
-cop_verb_find(const char *first, const char *second, int32_t *used)
+const struct cop_verb *cop_verb_find(
+    const char *first, const char *second, int32_t *used)
 {
     for (int32_t i = 0; cop_verbs[i] != NULL; ++i) {
         *used = 1;
