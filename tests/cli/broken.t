@@ -1,0 +1,64 @@
+# Broken input gives one clear line and the documented status.
+
+$ coppice init p
+$ coppice import nowhere.onnx
+! coppice: *nowhere.onnx*
+= 3
+$ coppice inspect ./nowhere.onnx
+! coppice: *nowhere.onnx*
+= 3
+$ mkdir folder.onnx && coppice import folder.onnx
+! coppice: *folder.onnx*
+= 1
+$ : >empty.onnx; coppice import empty.onnx
+! coppice: *empty.onnx*
+= 3
+$ head -c 2000 $SOURCE/examples/faces/faces.onnx >short.onnx; coppice import short.onnx
+! coppice: *short.onnx*
+= 3
+$ head -c 40000 /dev/urandom >noise.onnx; coppice import noise.onnx
+! coppice: *noise.onnx*
+= 3
+$ coppice import $SOURCE/examples/faces/faces.onnx --name 'a/b'
+! coppice: 'a/b' cannot be a name*
+= 2
+$ coppice import $SOURCE/examples/faces/faces.onnx --preprocess 'much'
+! coppice: *much*
+= 2
+$ coppice list
+> no models yet*
+
+$ coppice import $SOURCE/examples/faces/faces.onnx
+$ coppice import $SOURCE/examples/faces/faces.onnx
+! coppice: *faces*
+= 2
+$ coppice data add nowhere --name d
+! coppice: *nowhere*
+= 3
+$ mkdir none && coppice data add none --name d
+! coppice: *none*
+= 3
+$ head -c 100 /dev/zero >bits.bin; coppice data add bits.bin --name d --format records --shape 3x
+! coppice: option --shape: '3x' is not CxHxW*
+= 2
+$ coppice data add bits.bin --name d --format records --shape 3x48x48
+! coppice: *bits.bin*
+= 3
+$ coppice data add bits.bin --name d --format pictures
+! coppice: option --format: 'pictures' is none of*
+= 2
+$ printf 'not an array' >x.npy; coppice run faces --input x.npy --output y.npy
+! coppice: *x.npy*
+= 3
+$ coppice run faces --input nowhere.npy --output y.npy
+! coppice: *nowhere.npy*
+= 3
+$ coppice eval faces --data nowhere
+! coppice: *'nowhere'*
+= 3
+$ coppice export faces -o nowhere/out.onnx
+! coppice: *nowhere/out.onnx*
+= 1
+$ coppice report faces -o nowhere/out.html
+! coppice: *nowhere/out.html*
+= 1
