@@ -99,7 +99,7 @@ static void print_text(
     const char *preprocess = cop_graph_meta(graph, COP_PREPROCESS_META);
     printf("%-18s%s\n", "preprocessing", preprocess != NULL ? preprocess : "not known");
     printf(
-        "%-18s%.1f %% of the MACs\n",
+        "%-18s%.1f %% of the MACs lie in layers that shrink when channels go\n",
         "prunable",
         100 * cop_groups_prunable_macs(groups));
     int32_t n_frozen = 0;
@@ -235,7 +235,8 @@ const struct cop_verb cop_verb_import = {
         "an operator that is not known is refused, and each such node is named.\n"
         "\n"
         "The verdict says what may be cut: 'prunable' is the share of all\n"
-        "multiply-accumulates (MACs) in layers whose channels may go; each frozen "
+        "multiply-accumulates (MACs) in layers that shrink when channels go; each "
+        "frozen "
         "group\n"
         "names the node that forbids it.\n"
         "\n"

@@ -56,7 +56,7 @@ struct totals {
     int64_t bytes;
     double ms;            /* NaN: not timed */
     double reorder_ms;    /* of it, between layouts, for no layer in particular */
-    double prunable_ms;   /* of it, steps with a layer that shrinks when channels go */
+    double prunable_ms;   /* of it, steps with a layer that may_shrink */
     double prunable_macs; /* share */
 };
 
@@ -115,6 +115,19 @@ static enum cop_status list_layers(
 
 /* ---- time ----------------------------------------------------------------------- */
 
+/* True when the layer gets smaller as channels go: its own, or those that it reads. */
+static bool may_shrink(const struct inspection *inspection, const struct layer *layer)
+{
+    if (layer->verdict != COP_VERDICT_FROZEN) return true;
+    for (int32_t i = 0; i < layer->node->n_src; ++i) {
+        const struct cop_value *src = layer->node->src[i];
+        if (src == NULL || src->producer == NULL) continue;
+        if (inspection->by_id[src->producer->id]->verdict != COP_VERDICT_FROZEN)
+            return true;
+    }
+    return false;
+}
+
 /* Gives every step's time to the first of its layers. */
 static void share_out(const struct cop_plan *plan, struct inspection *inspection)
 {
@@ -134,7 +147,7 @@ static void share_out(const struct cop_plan *plan, struct inspection *inspection
         for (int32_t k = 0; k < step.n_nodes; ++k) {
             struct layer *layer = inspection->by_id[step.node_ids[k]];
             if (layer != first) layer->fused_into = first->node->name;
-            is_prunable = is_prunable || layer->verdict != COP_VERDICT_FROZEN;
+            is_prunable = is_prunable || may_shrink(inspection, layer);
         }
         if (is_prunable) totals->prunable_ms += step.ms;
     }
@@ -186,7 +199,8 @@ static const char *const verdict_names[] = {
     [COP_VERDICT_CARRIED] = "carried",
     [COP_VERDICT_FROZEN] = "frozen"};
 
-static void print_layer(struct cop_table *table, const struct layer *layer)
+static void print_layer(
+    struct cop_table *table, const struct layer *layer, bool is_timed)
 {
     char text[COP_NUMBER_TEXT];
     char shape[COP_SHAPE_TEXT] = "-";
@@ -199,9 +213,9 @@ static void print_layer(struct cop_table *table, const struct layer *layer)
         table, "%s", layer->params > 0 ? cop_text_count(text, layer->params) : "");
     cop_table_add(
         table, "%s", layer->macs > 0 ? cop_text_si(text, (double)layer->macs) : "");
-    if (isnan(layer->ms))
+    if (is_timed && isnan(layer->ms))
         cop_table_add(table, "%s", layer->fused_into != NULL ? "fused" : "");
-    else
+    else if (is_timed)
         cop_table_add(table, "%.3f", layer->ms);
     if (layer->verdict == COP_VERDICT_FROZEN && layer->because != NULL)
         cop_table_add(table, "frozen because %s", layer->because);
@@ -216,20 +230,24 @@ static enum cop_status print_text(
     const struct inspection *inspection,
     struct cop_err *err)
 {
-    static const char *const heads[] = {
+    static const char *const timed_heads[] = {
         "<layer", "<op", "<output", ">parameters", ">MACs", ">ms", "<verdict", NULL};
+    static const char *const heads[] = {
+        "<layer", "<op", "<output", ">parameters", ">MACs", "<verdict", NULL};
     const struct totals *totals = &inspection->totals;
     struct cop_table table;
     char text[COP_NUMBER_TEXT];
-    cop_table_init(&table, cli->arena, heads);
+    cop_table_init(&table, cli->arena, o->is_untimed ? heads : timed_heads);
     for (int32_t i = 0; i < inspection->n; ++i)
-        print_layer(&table, &inspection->layers[i]);
+        print_layer(&table, &inspection->layers[i], !o->is_untimed);
     COP_TRY(cop_table_print(&table, err));
     printf("\n%-12s%s\n", "model", name);
     printf("%-12s%s", "parameters", cop_text_count(text, totals->params));
     printf(" (%s)\n", cop_text_bytes(text, totals->bytes));
     printf("%-12s%s per sample", "MACs", cop_text_si(text, (double)totals->macs));
-    printf(", %.1f %% in layers that may be cut\n", 100 * totals->prunable_macs);
+    printf(
+        ", %.1f %% in layers that shrink when channels go\n",
+        100 * totals->prunable_macs);
     if (isnan(totals->ms)) return COP_OK;
     printf(
         "%-12s%s ms for a batch of %lld",
@@ -237,7 +255,7 @@ static enum cop_status print_text(
         cop_text_ms(text, totals->ms),
         (long long)o->batch);
     printf(
-        ", %.1f %% in steps that may shrink, %.1f %% in reorders\n",
+        ", %.1f %% in steps that shrink when channels go, %.1f %% in reorders\n",
         totals->ms > 0 ? 100 * totals->prunable_ms / totals->ms : 0.0,
         totals->ms > 0 ? 100 * totals->reorder_ms / totals->ms : 0.0);
     return COP_OK;

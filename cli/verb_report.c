@@ -56,17 +56,34 @@ static enum cop_status explained_data(
     return COP_OK;
 }
 
+/* Pictures that were not asked for and cannot be had are left out, with a word. */
+static enum cop_status open_pictures(
+    struct cop_cli *cli,
+    const struct report_options *o,
+    const char *data,
+    struct cop_dataset **dataset,
+    struct cop_err *err)
+{
+    struct cop_err why = {.status = COP_OK};
+    const enum cop_status status =
+        cop_project_open_dataset(cli->store, data, dataset, NULL, &why);
+    if (status == COP_OK) return COP_OK;
+    *dataset = NULL;
+    if (o->data != NULL || status == COP_ENOMEM)
+        return COP_FAIL(err, status, "%s", why.text);
+    cop_progress_note(&cli->progress, "no pictures in the report: %s", why.text);
+    return COP_OK;
+}
+
 static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_err *err)
 {
     const struct report_options *o = given;
     const char *model = cli->words[0];
     const char *data = o->data;
     struct cop_dataset *dataset = NULL;
-    int64_t dataset_id;
     COP_TRY(cop_cli_open_store(cli, err));
     if (data == NULL) COP_TRY(explained_data(cli, model, &data, err));
-    if (data != NULL)
-        COP_TRY(cop_project_open_dataset(cli->store, data, &dataset, &dataset_id, err));
+    if (data != NULL) COP_TRY(open_pictures(cli, o, data, &dataset, err));
     const struct cop_report_options report = {
         .dataset = dataset, .max_samples = (int32_t)o->samples};
     const enum cop_status status =
