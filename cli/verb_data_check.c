@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "synth/project.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -244,14 +245,15 @@ static enum cop_status print_json(
 static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_err *err)
 {
     (void)given;
-    struct cop_cli_data data;
+    struct cop_dataset *dataset = NULL;
     struct findings found = {.n = 0};
-    COP_TRY(cop_cli_open_data(cli, cli->words[0], NULL, NULL, &data, err));
-    enum cop_status status = look(cli, data.dataset, &found, err);
+    COP_TRY(cop_cli_open_store(cli, err));
+    COP_TRY(cop_project_open_dataset(cli->store, cli->words[0], &dataset, NULL, err));
+    enum cop_status status = look(cli, dataset, &found, err);
     if (status == COP_OK)
-        status = cli->is_json ? print_json(cli, data.dataset, &found, err)
-                              : print_text(cli, data.dataset, &found, err);
-    cop_cli_close_data(&data);
+        status = cli->is_json ? print_json(cli, dataset, &found, err)
+                              : print_text(cli, dataset, &found, err);
+    cop_dataset_close(dataset);
     if (status == COP_OK && found.unreadable > 0)
         return COP_FAIL(
             err,

@@ -25,7 +25,7 @@ static const struct cop_option options[] = {
      .offset = offsetof(struct run_options, outputs),
      .operand = "FILE.npy",
      .is_required = true,
-     .help = "where outputs go; one name makes y.npy, y.1.npy, ..."},
+     .help = "where they go; one name makes y.npy, y.1.npy, .."},
     {.name = NULL}};
 
 /* The arrays of one run; cleared by clear_arrays. */
