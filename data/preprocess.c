@@ -164,18 +164,29 @@ enum cop_status cop_preprocess_parse(
     return COP_OK;
 }
 
+/* The shortest text that reads back as the same float. */
+static void print_float(char text[24], float number)
+{
+    for (int digits = 1; digits <= 9; ++digits) {
+        (void)snprintf(text, 24, "%.*g", digits, (double)number);
+        if (strtof(text, NULL) == number) return;
+    }
+}
+
 /* Appends ",x" or "x" for every channel, 9 digits: enough to read the same float back. */
 static size_t print_numbers(
     char *text, size_t room, const char *key, const float *numbers, int64_t n)
 {
     size_t used = 0;
     for (int64_t i = 0; i < n; i++) {
+        char number[24];
+        print_float(number, numbers[i]);
         const int written = snprintf(
             text + used,
             used < room ? room - used : 0,
-            "%s%.9g",
+            "%s%s",
             i == 0 ? key : ",",
-            (double)numbers[i]);
+            number);
         used += (size_t)written;
         if (used >= room) return room;
     }
@@ -187,7 +198,7 @@ char *cop_preprocess_print(
 {
     char scale[32] = "1/255";
     if (preprocess->scale != (float)(1.0 / 255.0)) {
-        (void)snprintf(scale, sizeof scale, "%.9g", (double)preprocess->scale);
+        print_float(scale, preprocess->scale);
     }
     char short_side[32] = "";
     if (preprocess->short_side != 0) {
