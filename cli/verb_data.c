@@ -53,7 +53,7 @@ static const struct cop_option add_options[] = {
      .kind = COP_OPTION_TEXT,
      .offset = offsetof(struct add_options, model),
      .operand = "MODEL",
-     .help = "whose metadata; else the project's one original"},
+     .help = "whose metadata; else those of the originals"},
     {.name = NULL}};
 
 static const char *const format_names[] = {
@@ -98,26 +98,44 @@ static enum cop_status parse_shape(
     return COP_OK;
 }
 
-/* The model whose metadata tell the preprocessing when the user does not. */
-static enum cop_status only_original(
-    struct cop_cli *cli, const char **name, struct cop_err *err)
+/* The preprocessing that a model's metadata tell; NULL when they do not. */
+static enum cop_status model_preprocess(
+    struct cop_cli *cli, const char *name, const char **text, struct cop_err *err)
+{
+    struct cop_cli_model model;
+    COP_TRY(cop_cli_open_model(cli, name, &model, err));
+    const char *told = cop_graph_meta(model.graph, COP_PREPROCESS_META);
+    *text = cop_arena_strdup(cli->arena, told);
+    cop_cli_close_model(&model);
+    return told != NULL && *text == NULL ? COP_FAIL_NOMEM(err) : COP_OK;
+}
+
+/* What the original models of the project tell, if they agree. */
+static enum cop_status originals_preprocess(
+    struct cop_cli *cli, const char **text, struct cop_err *err)
 {
     struct cop_model_row *rows;
     int32_t n;
-    int32_t n_originals = 0;
+    *text = NULL;
     COP_TRY(cop_store_list_models(cli->store, cli->arena, &rows, &n, err));
     for (int32_t i = 0; i < n; ++i) {
+        const char *told;
         if (rows[i].parent_id != 0) continue;
-        *name = rows[i].name;
-        ++n_originals;
+        COP_TRY(model_preprocess(cli, rows[i].name, &told, err));
+        if (told == NULL) continue;
+        if (*text != NULL && strcmp(*text, told) != 0)
+            return COP_FAIL(
+                err,
+                COP_EINVAL,
+                "the project's models differ in preprocessing: give --preprocess or "
+                "--model");
+        *text = told;
     }
-    if (n_originals == 1) return COP_OK;
+    if (*text != NULL) return COP_OK;
     return COP_FAIL(
         err,
         COP_EINVAL,
-        "%s: give --preprocess or --model",
-        n_originals == 0 ? "the project has no model yet that tells the preprocessing"
-                         : "several models of the project may tell the preprocessing");
+        "no model of the project tells the preprocessing: give --preprocess");
 }
 
 static enum cop_status find_preprocess(
@@ -126,24 +144,19 @@ static enum cop_status find_preprocess(
     struct cop_preprocess *preprocess,
     struct cop_err *err)
 {
-    if (o->preprocess != NULL)
-        return cop_preprocess_parse(o->preprocess, preprocess, err);
-    const char *name = o->model;
-    if (name == NULL) COP_TRY(only_original(cli, &name, err));
-    struct cop_cli_model model;
-    COP_TRY(cop_cli_open_model(cli, name, &model, err));
-    const char *text = cop_graph_meta(model.graph, COP_PREPROCESS_META);
-    enum cop_status status;
-    if (text != NULL)
-        status = cop_preprocess_parse(text, preprocess, err);
-    else
-        status = COP_FAIL(
-            err,
-            COP_EINVAL,
-            "model '%s' says nothing of preprocessing: give --preprocess",
-            name);
-    cop_cli_close_model(&model);
-    return status;
+    const char *text = o->preprocess;
+    if (text == NULL && o->model == NULL) {
+        COP_TRY(originals_preprocess(cli, &text, err));
+    } else if (text == NULL) {
+        COP_TRY(model_preprocess(cli, o->model, &text, err));
+        if (text == NULL)
+            return COP_FAIL(
+                err,
+                COP_EINVAL,
+                "model '%s' says nothing of preprocessing: give --preprocess",
+                o->model);
+    }
+    return cop_preprocess_parse(text, preprocess, err);
 }
 
 /* The path as it is found from any folder; the path itself if that cannot be told. */
@@ -317,8 +330,8 @@ const struct cop_verb cop_verb_data_add = {
         "  idx      MNIST family: images-idx3-ubyte, labels beside it or by --labels\n"
         "  records  a label byte and planes of bytes, again and again; needs --shape\n"
         "\n"
-        "Preprocessing is that of --preprocess, or of --model, or of the one original\n"
-        "model of the project ('coppice import --help' says how it is written).",
+        "Preprocessing is that of --preprocess, or of --model, or of the project's\n"
+        "original models ('coppice import --help' says how it is written).",
     .options = add_options,
     .options_size = sizeof(struct add_options),
     .min_words = 1,

@@ -12,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SHOWN = 10, NAME_BYTES = 256 };
+enum { MAX_SHOWN = 10, NAME_BYTES = 256, READ_AT_ONCE = 64 };
 
 struct fingerprint {
     uint8_t digest[32];
     int64_t sample;
-    int32_t label;
 };
 
 /* What is found. */
@@ -45,7 +44,7 @@ static int compare_prints(const void *a, const void *b)
     return (left->sample > right->sample) - (left->sample < right->sample);
 }
 
-static void find_duplicates(struct findings *found)
+static void find_duplicates(const struct cop_dataset *dataset, struct findings *found)
 {
     qsort(
         found->prints, (size_t)found->n_prints, sizeof *found->prints, compare_prints);
@@ -61,48 +60,76 @@ static void find_duplicates(struct findings *found)
             found->first_duplicates[found->duplicates][1] = print->sample;
         }
         ++found->duplicates;
-        found->conflicts += print->label != first->label;
+        found->conflicts += cop_dataset_label(dataset, print->sample) !=
+                            cop_dataset_label(dataset, first->sample);
     }
 }
 
-/* Reads one sample and takes its fingerprint; an unreadable one is a finding. */
-static enum cop_status look_at(
-    const struct cop_dataset *dataset,
-    int64_t sample,
-    float *elements,
-    size_t bytes,
-    struct findings *found,
-    struct cop_err *err)
+/* What reading is done in. */
+struct batch {
+    float *elements;     /* [READ_AT_ONCE][count] */
+    size_t sample_bytes; /* of one sample's elements */
+    int64_t first;
+    int64_t n;
+};
+
+static void add_print(
+    struct findings *found, const float *elements, size_t bytes, int64_t sample)
 {
-    struct cop_err why = {.status = COP_OK};
-    const int32_t label = cop_dataset_label(dataset, sample);
-    const enum cop_status status =
-        cop_dataset_read(dataset, &sample, 1, elements, &why);
-    if (status == COP_ENOMEM) return COP_FAIL_NOMEM(err);
-    if (label >= 0 && label < found->n_classes)
-        ++found->class_n[label];
-    else
-        ++found->unlabelled;
-    if (status != COP_OK) {
-        if (found->unreadable < MAX_SHOWN) {
-            found->first_unreadable[found->unreadable] = sample;
-            snprintf(
-                found->unreadable_why[found->unreadable],
-                sizeof found->unreadable_why[0],
-                "%s",
-                why.text);
-        }
-        ++found->unreadable;
-        return COP_OK;
-    }
     struct fingerprint *print = &found->prints[found->n_prints++];
     struct cop_sha256 sha;
     cop_sha256_init(&sha);
     cop_sha256_add(&sha, elements, bytes);
     cop_sha256_finish(&sha, print->digest);
     print->sample = sample;
-    print->label = label;
-    return COP_OK;
+}
+
+static void add_unreadable(
+    struct findings *found, int64_t sample, const struct cop_err *why)
+{
+    if (found->unreadable < MAX_SHOWN) {
+        found->first_unreadable[found->unreadable] = sample;
+        snprintf(
+            found->unreadable_why[found->unreadable],
+            sizeof found->unreadable_why[0],
+            "%s",
+            why->text);
+    }
+    ++found->unreadable;
+}
+
+/* Reads a batch together or, when one of its samples cannot be read, one by one: an
+ * unreadable sample is a finding, not a failure. */
+static enum cop_status look_at(
+    const struct cop_dataset *dataset,
+    const struct batch *batch,
+    struct findings *found,
+    struct cop_err *err)
+{
+    int64_t samples[READ_AT_ONCE];
+    struct cop_err why = {.status = COP_OK};
+    const size_t count = batch->sample_bytes / sizeof(float);
+    for (int64_t i = 0; i < batch->n; ++i) {
+        samples[i] = batch->first + i;
+        const int32_t label = cop_dataset_label(dataset, samples[i]);
+        if (label >= 0 && label < found->n_classes)
+            ++found->class_n[label];
+        else
+            ++found->unlabelled;
+    }
+    enum cop_status status =
+        cop_dataset_read(dataset, samples, batch->n, batch->elements, &why);
+    const bool is_whole = status == COP_OK;
+    for (int64_t i = 0; i < batch->n && status != COP_ENOMEM; ++i) {
+        float *elements = batch->elements + (size_t)i * count;
+        if (!is_whole)
+            status = cop_dataset_read(dataset, &samples[i], 1, elements, &why);
+        if (status == COP_OK)
+            add_print(found, elements, batch->sample_bytes, samples[i]);
+        else if (status != COP_ENOMEM)
+            add_unreadable(found, samples[i], &why);
+    }
+    return status == COP_ENOMEM ? COP_FAIL_NOMEM(err) : COP_OK;
 }
 
 static enum cop_status look(
@@ -113,26 +140,28 @@ static enum cop_status look(
 {
     int64_t shape[3];
     cop_dataset_sample_shape(dataset, shape);
-    const size_t count = (size_t)(shape[0] * shape[1] * shape[2]);
-    float *elements = cop_mem_array(count, sizeof *elements);
+    struct batch batch = {
+        .sample_bytes = (size_t)(shape[0] * shape[1] * shape[2]) * sizeof(float)};
+    batch.elements = cop_mem_array(READ_AT_ONCE, batch.sample_bytes);
     found->n = cop_dataset_n(dataset);
     found->n_classes = cop_dataset_n_classes(dataset);
     found->class_n = COP_ARENA_NEW_N(cli->arena, found->n_classes + 1, int64_t);
     found->prints = cop_mem_array((size_t)found->n, sizeof *found->prints);
     enum cop_status status = COP_OK;
-    if (elements == NULL || found->class_n == NULL || found->prints == NULL)
+    if (batch.elements == NULL || found->class_n == NULL || found->prints == NULL)
         status = COP_FAIL_NOMEM(err);
-    for (int64_t i = 0; i < found->n && status == COP_OK; ++i) {
+    while (batch.first < found->n && status == COP_OK) {
+        batch.n = found->n - batch.first;
+        if (batch.n > READ_AT_ONCE) batch.n = READ_AT_ONCE;
         status = cop_progress_check(&cli->progress, err);
-        if (status == COP_OK)
-            status =
-                look_at(dataset, i, elements, count * sizeof *elements, found, err);
-        cop_progress_step(&cli->progress, "check", i + 1, found->n);
+        if (status == COP_OK) status = look_at(dataset, &batch, found, err);
+        batch.first += batch.n;
+        cop_progress_step(&cli->progress, "check", batch.first, found->n);
     }
-    if (status == COP_OK) find_duplicates(found);
+    if (status == COP_OK) find_duplicates(dataset, found);
     cop_mem_free(found->prints);
     found->prints = NULL;
-    cop_mem_free(elements);
+    cop_mem_free(batch.elements);
     return status;
 }
 
