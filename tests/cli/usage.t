@@ -11,7 +11,7 @@ $ coppice --help
 >   coppice init faces.coppice
 > Verbs
 >   init *
->   doctor *
+>   export *
 > Exit status
 
 $ coppice --version
