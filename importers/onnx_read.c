@@ -91,8 +91,6 @@ static enum cop_status check_frame(
             COP_EUNSUPPORTED,
             "IR version %" PRId64 " is not supported, 3 and later are",
             proto->ir_version);
-    if (proto->graph->n_node == 0)
-        return COP_FAIL(err, COP_EFORMAT, "the graph has no nodes");
     return find_opset(model, err);
 }
 

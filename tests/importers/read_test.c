@@ -345,6 +345,23 @@ static void test_dead_parts_go(void **state)
     cop_graph_destroy(graph);
 }
 
+/* What is left of a network when everything folds: an input and a constant handed on. */
+static void test_no_nodes(void **state)
+{
+    (void)state;
+    struct onnx_file file;
+    onnx_begin(&file);
+    onnx_input(&file, "x", FLOAT, "N,3");
+    onnx_floats(&file, "w", "2,3", weights, 6);
+    onnx_output(&file, "x");
+    onnx_output(&file, "w");
+    struct cop_graph *graph = read_ok(&file);
+    assert_int_equal(cop_graph_n_nodes(graph), 0);
+    assert_ptr_equal(cop_graph_output(graph, 0), cop_graph_input(graph, 0));
+    assert_non_null(cop_graph_output(graph, 1)->data);
+    cop_graph_destroy(graph);
+}
+
 int run_read_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +378,7 @@ int run_read_tests(void)
         cmocka_unit_test(test_meta),
         cmocka_unit_test(test_data_node_folds),
         cmocka_unit_test(test_dead_parts_go),
+        cmocka_unit_test(test_no_nodes),
     };
     return cmocka_run_group_tests_name("read", tests, NULL, NULL);
 }
