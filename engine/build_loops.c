@@ -3,8 +3,6 @@
  * computed by one thread in a fixed order, so runs repeat bit for bit. */
 #include "engine/plan_impl.h"
 
-#include "base/par.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -124,12 +122,16 @@ enum cop_status cop_plan__build_copy(
     const struct cop_md *md;
     const struct cop_shape *shape = cop_plan__shape(plan, prim->dst);
     COP_TRY(cop_plan__array(plan, prim->srcs[0], &src, err));
-    COP_TRY(cop_md_create(plan->arena, shape, NULL, &md, err));
+    const struct cop_md *own = cop_plan__md(plan, src);
+    if (prim->kind == COP_PRIM_TRANSPOSE)
+        COP_TRY(cop_md_create(plan->arena, shape, NULL, &md, err));
+    else
+        COP_TRY(cop_md_like(plan->arena, own, shape, &md, err));
     COP_TRY(cop_plan__new_array(plan, prim->dst, md, -1, &dst, err));
     struct moves *moves = new_moves(plan, 1);
     if (moves == NULL) return COP_FAIL_NOMEM(err);
     struct cop_offsets whole[2];
-    COP_TRY(cop_offsets_of(plan->arena, cop_plan__md(plan, src), &whole[0], err));
+    COP_TRY(cop_offsets_of(plan->arena, own, &whole[0], err));
     COP_TRY(cop_offsets_of(plan->arena, md, &whole[1], err));
     struct cop_copy *copy = &moves->copy[0];
     copy->rank = shape->rank;
@@ -260,10 +262,8 @@ static void combine_below(
     }
 }
 
-static enum cop_status combine_row(void *context, int64_t row, struct cop_err *err)
+static void combine_row(const struct broadcast *run, int64_t row)
 {
-    (void)err;
-    const struct broadcast *run = context;
     int64_t inner = run->rank > 1 ? run->dim[1] : 1;
     int64_t i = row / inner;
     int64_t a = run->src[0].axis[0][i];
@@ -271,7 +271,7 @@ static enum cop_status combine_row(void *context, int64_t row, struct cop_err *e
     int64_t dst = run->dst.axis[0][i];
     if (run->rank == 1) {
         run->to[dst] = combine(run->alg, run->from[0][a], run->from[1][b]);
-        return COP_OK;
+        return;
     }
     i = row % inner;
     a += run->src[0].axis[1][i];
@@ -281,7 +281,12 @@ static enum cop_status combine_row(void *context, int64_t row, struct cop_err *e
         run->to[dst] = combine(run->alg, run->from[0][a], run->from[1][b]);
     else
         combine_below(run, 2, a, b, dst);
-    return COP_OK;
+}
+
+static void combine_rows(const void *context, int64_t first, int64_t last)
+{
+    for (int64_t row = first; row < last; row++)
+        combine_row(context, row);
 }
 
 static enum cop_status run_broadcast(
@@ -292,7 +297,10 @@ static enum cop_status run_broadcast(
         run.from[i] = plan->arrays[step->args[i].array].data;
     run.to = plan->arrays[step->args[2].array].data;
     int64_t rows = run.dim[0] * (run.rank > 1 ? run.dim[1] : 1);
-    return cop_par_for(rows, combine_row, &run, err);
+    int64_t n = 1;
+    for (int32_t i = 0; i < run.rank; i++)
+        n *= run.dim[i];
+    return cop_rows_run(rows, n, combine_rows, &run, err);
 }
 
 /* Tables of one operand along the axes of the result: a stretched axis repeats element 0. */
@@ -416,10 +424,8 @@ struct reduction {
     float *dst;
 };
 
-static enum cop_status reduce_one(void *context, int64_t i, struct cop_err *err)
+static void reduce_one(const struct reduction *run, int64_t i)
 {
-    (void)err;
-    const struct reduction *run = context;
     int64_t base = 0;
     int64_t rest = i;
     for (int32_t axis = run->n_kept_axes - 1; axis >= 0; axis--) {
@@ -435,7 +441,12 @@ static enum cop_status reduce_one(void *context, int64_t i, struct cop_err *err)
     }
     if (run->alg == COP_REDUCE_MEAN) sum /= (double)run->n_reduced;
     run->dst[i] = run->alg == COP_REDUCE_MAX ? most : (float)sum;
-    return COP_OK;
+}
+
+static void reduce_rows(const void *context, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        reduce_one(context, i);
 }
 
 static enum cop_status run_reduction(
@@ -444,7 +455,8 @@ static enum cop_status run_reduction(
     struct reduction run = *(const struct reduction *)step->loop_data;
     run.src = plan->arrays[step->args[0].array].data;
     run.dst = plan->arrays[step->args[1].array].data;
-    return cop_par_for(run.n_results, reduce_one, &run, err);
+    return cop_rows_run(
+        run.n_results, run.n_results * run.n_reduced, reduce_rows, &run, err);
 }
 
 /* Splits the axes of a row-major source into kept and reduced ones. */

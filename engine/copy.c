@@ -34,8 +34,47 @@ enum cop_status cop_copy_between(
     return cop_offsets_of(arena, dst, &copy->dst, err);
 }
 
-/* The same iteration without axes of one element, split into (outer, middle, inner):
- * the outer axes are handed to threads, the inner axis is the tight loop. */
+/* ---- rows over threads ---------------------------------------------------------------- */
+
+enum { CHUNKS = 16, SERIAL_ELEMENTS = 16384 };
+
+struct rows {
+    int64_t n;
+    int64_t chunks;
+    cop_rows_fn *body;
+    const void *context;
+};
+
+static enum cop_status run_chunk(void *context, int64_t chunk, struct cop_err *err)
+{
+    (void)err;
+    const struct rows *rows = context;
+    rows->body(
+        rows->context,
+        rows->n * chunk / rows->chunks,
+        rows->n * (chunk + 1) / rows->chunks);
+    return COP_OK;
+}
+
+enum cop_status cop_rows_run(
+    int64_t n,
+    int64_t n_elements,
+    cop_rows_fn *body,
+    const void *context,
+    struct cop_err *err)
+{
+    struct rows rows = {
+        .n = n, .chunks = n < CHUNKS ? n : CHUNKS, .body = body, .context = context};
+    if (n_elements >= SERIAL_ELEMENTS && n > 1)
+        return cop_par_for(rows.chunks, run_chunk, &rows, err);
+    body(context, 0, n);
+    return COP_OK;
+}
+
+/* ---- walking -------------------------------------------------------------------------- */
+
+/* The same iteration without axes of one element, the axis with the shortest steps in the
+ * result innermost: there the loop is tight. */
 struct walk {
     int32_t rank;
     int64_t dim[COP_MAX_RANK];
@@ -43,11 +82,35 @@ struct walk {
     const int64_t *dst[COP_MAX_RANK];
     int64_t src_base;
     int64_t dst_base;
+    bool is_dense; /* the inner axis steps by one element on both sides */
     const char *from;
     float *to;
     float *back; /* cop_copy_add_back */
     const float *diff;
 };
+
+static void insert_axis(struct walk *walk, const struct cop_copy *copy, int32_t axis)
+{
+    const int64_t *dst = copy->dst.axis[axis];
+    int32_t at = walk->rank++;
+    while (at > 0 && walk->dst[at - 1][1] - walk->dst[at - 1][0] < dst[1] - dst[0]) {
+        walk->dim[at] = walk->dim[at - 1];
+        walk->src[at] = walk->src[at - 1];
+        walk->dst[at] = walk->dst[at - 1];
+        at--;
+    }
+    walk->dim[at] = copy->dim[axis];
+    walk->src[at] = copy->src.axis[axis];
+    walk->dst[at] = dst;
+}
+
+static bool steps_by_one(const int64_t *offset, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        if (offset[i] != offset[0] + i) return false;
+    }
+    return true;
+}
 
 static struct walk prepare(const struct cop_copy *copy)
 {
@@ -56,28 +119,35 @@ static struct walk prepare(const struct cop_copy *copy)
         if (copy->dim[i] == 1) {
             walk.src_base += copy->src.axis[i][0];
             walk.dst_base += copy->dst.axis[i][0];
-            continue;
+        } else {
+            insert_axis(&walk, copy, i);
         }
-        walk.dim[walk.rank] = copy->dim[i];
-        walk.src[walk.rank] = copy->src.axis[i];
-        walk.dst[walk.rank] = copy->dst.axis[i];
-        walk.rank++;
     }
+    int32_t last = walk.rank - 1;
+    walk.is_dense = walk.rank > 0 && steps_by_one(walk.src[last], walk.dim[last]) &&
+                    steps_by_one(walk.dst[last], walk.dim[last]);
     return walk;
 }
 
 static void copy_line(const struct walk *walk, int64_t src, int64_t dst)
 {
+    const char *from = walk->from + src * (int64_t)sizeof(float);
+    float *to = walk->to + dst;
     if (walk->rank == 0) {
-        memcpy(walk->to + dst, walk->from + src * 4, sizeof(float));
+        memcpy(to, from, sizeof(float));
         return;
     }
     int32_t last = walk->rank - 1;
     const int64_t *src_offset = walk->src[last];
     const int64_t *dst_offset = walk->dst[last];
     int64_t n = walk->dim[last];
-    const char *from = walk->from + src * (int64_t)sizeof(float);
-    float *to = walk->to + dst;
+    if (walk->is_dense) {
+        memcpy(
+            to + dst_offset[0],
+            from + src_offset[0] * (int64_t)sizeof(float),
+            (size_t)n * sizeof(float));
+        return;
+    }
     for (int64_t i = 0; i < n; i++)
         memcpy(&to[dst_offset[i]], from + src_offset[i] * (int64_t)sizeof(float), 4);
 }
@@ -107,19 +177,20 @@ static void walk_lines(const struct walk *walk, int32_t axis, int64_t src, int64
         walk_lines(walk, axis + 1, src + walk->src[axis][i], dst + walk->dst[axis][i]);
 }
 
-static enum cop_status walk_outer(void *context, int64_t i, struct cop_err *err)
+/* Rows are the pairs of indices along the two outer axes. */
+static void walk_rows(const void *context, int64_t first, int64_t last)
 {
-    (void)err;
     const struct walk *walk = context;
     int64_t inner = walk->rank > 2 ? walk->dim[1] : 1;
-    int64_t src = walk->src_base + walk->src[0][i / inner];
-    int64_t dst = walk->dst_base + walk->dst[0][i / inner];
-    if (walk->rank > 2) {
-        src += walk->src[1][i % inner];
-        dst += walk->dst[1][i % inner];
+    for (int64_t row = first; row < last; row++) {
+        int64_t src = walk->src_base + walk->src[0][row / inner];
+        int64_t dst = walk->dst_base + walk->dst[0][row / inner];
+        if (walk->rank > 2) {
+            src += walk->src[1][row % inner];
+            dst += walk->dst[1][row % inner];
+        }
+        walk_lines(walk, walk->rank > 2 ? 2 : 1, src, dst);
     }
-    walk_lines(walk, walk->rank > 2 ? 2 : 1, src, dst);
-    return COP_OK;
 }
 
 static enum cop_status run(struct walk *walk, struct cop_err *err)
@@ -128,8 +199,11 @@ static enum cop_status run(struct walk *walk, struct cop_err *err)
         walk_lines(walk, 0, walk->src_base, walk->dst_base);
         return COP_OK;
     }
-    int64_t n = walk->dim[0] * (walk->rank > 2 ? walk->dim[1] : 1);
-    return cop_par_for(n, walk_outer, walk, err);
+    int64_t n_elements = 1;
+    for (int32_t i = 0; i < walk->rank; i++)
+        n_elements *= walk->dim[i];
+    int64_t rows = walk->dim[0] * (walk->rank > 2 ? walk->dim[1] : 1);
+    return cop_rows_run(rows, n_elements, walk_rows, walk, err);
 }
 
 enum cop_status cop_copy_run(

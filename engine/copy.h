@@ -49,4 +49,15 @@ COP_NODISCARD enum cop_status cop_copy_run(
 COP_NODISCARD enum cop_status cop_copy_add_back(
     const struct cop_copy *copy, float *src, const float *dst, struct cop_err *err);
 
+/** Does rows [first, last). */
+typedef void cop_rows_fn(const void *context, int64_t first, int64_t last);
+/** Splits n rows over threads where there is enough to do; n_elements says how much.
+ *  Rows must not write to one another's elements. */
+COP_NODISCARD enum cop_status cop_rows_run(
+    int64_t n,
+    int64_t n_elements,
+    cop_rows_fn *body,
+    const void *context,
+    struct cop_err *err);
+
 #endif

@@ -174,6 +174,34 @@ enum cop_status cop_md_any(
         "memory descriptor");
 }
 
+enum cop_status cop_md_like(
+    struct cop_arena *arena,
+    const struct cop_md *like,
+    const struct cop_shape *shape,
+    const struct cop_md **md,
+    struct cop_err *err)
+{
+    const dnnl_blocking_desc_t *blocking = &like->v2.format_desc.blocking;
+    if (like->v2.format_kind != dnnl_blocked || blocking->inner_nblks != 0 ||
+        like->v2.ndims != shape->rank)
+        return cop_md_create(arena, shape, NULL, md, err);
+    int64_t strides[COP_MAX_RANK];
+    bool placed[COP_MAX_RANK] = {false};
+    int64_t step = 1;
+    /* The axis with the shortest stride first; of equal ones the last. */
+    for (int32_t n = 0; n < shape->rank; n++) {
+        int32_t next = -1;
+        for (int32_t i = shape->rank - 1; i >= 0; i--) {
+            if (placed[i]) continue;
+            if (next < 0 || blocking->strides[i] < blocking->strides[next]) next = i;
+        }
+        placed[next] = true;
+        strides[next] = step;
+        step *= shape->dim[next];
+    }
+    return cop_md_create(arena, shape, strides, md, err);
+}
+
 struct cop_md *cop_md_copy(const struct cop_md *md)
 {
     struct cop_md *copy = cop_mem_array(1, sizeof *copy);

@@ -61,6 +61,14 @@ COP_NODISCARD enum cop_status cop_md_any(
     const struct cop_shape *shape,
     const struct cop_md **md,
     struct cop_err *err);
+/** The axes in the order of @p like, dense; row-major where @p like is blocked or has
+ *  another rank. */
+COP_NODISCARD enum cop_status cop_md_like(
+    struct cop_arena *arena,
+    const struct cop_md *like,
+    const struct cop_shape *shape,
+    const struct cop_md **md,
+    struct cop_err *err);
 /** On the heap; NULL when memory gives out.  cop_md_free accepts NULL. */
 struct cop_md *cop_md_copy(const struct cop_md *md);
 void cop_md_free(struct cop_md *md);
