@@ -3,5 +3,6 @@
 #define COP_TESTS_ENGINE_TESTS_H
 
 int test_forward(void);
+int test_plans(void);
 
 #endif

@@ -42,7 +42,7 @@ static void check_and_free(struct cop_graph *graph, struct cop_rng *rng)
     static const int64_t batches[] = {1, 3};
     int64_t mb = pick(rng, batches, 2);
     struct toy_values *values = toy_values_create(graph, mb, rng);
-    toy_check_forward(engine, graph, values, COP_PURPOSE_INFER, 2e-5);
+    toy_check_forward(engine, graph, values, COP_PURPOSE_INFER, 1e-5);
     toy_values_destroy(values);
     cop_graph_destroy(graph);
 }

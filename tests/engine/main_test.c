@@ -5,5 +5,5 @@
 
 int main(void)
 {
-    return test_forward();
+    return test_forward() + test_plans();
 }
