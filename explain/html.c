@@ -134,7 +134,7 @@ char *cop_html_bytes(int64_t bytes, char *text)
 char *cop_html_large(int64_t n, char *text)
 {
     const double x = (double)n;
-    if (n < 100000) return cop_html_count(n, text);
+    if (n < 1000000) return cop_html_count(n, text);
     if (x < 999.5e6)
         snprintf(text, COP_HTML_NUMBER, "%.3g million", x / 1e6);
     else

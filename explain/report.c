@@ -60,6 +60,22 @@ static enum cop_status write_sections(struct cop_report *report, struct cop_err 
     return cop_report__method(report, err);
 }
 
+/* A copy of the page in which "5 %" never breaks across lines. */
+static enum cop_status bind_units(
+    const struct cop_text *html, struct cop_text *bound, struct cop_err *err)
+{
+    size_t done = 0;
+    for (size_t i = 1; i + 1 < html->n; i++) {
+        const char *at = html->bytes + i;
+        if (at[0] != ' ' || at[1] != '%' || at[-1] < '0' || at[-1] > '9') continue;
+        cop_text_add(bound, html->bytes + done, i - done);
+        cop_text_puts(bound, "\xc2\xa0");
+        done = i + 1;
+    }
+    cop_text_add(bound, html->bytes + done, html->n - done);
+    return cop_text_status(bound, err);
+}
+
 static enum cop_status write_file(
     const struct cop_text *html, const char *path, struct cop_err *err)
 {
@@ -80,6 +96,7 @@ enum cop_status cop_report_write(
 {
     enum cop_status status = COP_OK;
     struct cop_report report;
+    struct cop_text page;
     memset(&report, 0, sizeof report);
     report.store = store;
     if (options) report.options = *options;
@@ -87,6 +104,7 @@ enum cop_status cop_report_write(
     report.arena = cop_arena_create();
     if (!report.arena) return COP_FAIL_NOMEM(err);
     cop_text_init(&report.html, MAX_REPORT_BYTES);
+    cop_text_init(&page, MAX_REPORT_BYTES);
     status = cop_report__load(&report, name, err);
     if (status != COP_OK) goto done;
     open_page(&report);
@@ -95,8 +113,11 @@ enum cop_status cop_report_write(
     close_page(&report);
     status = cop_text_status(&report.html, err);
     if (status != COP_OK) goto done;
-    status = write_file(&report.html, path, err);
+    status = bind_units(&report.html, &page, err);
+    if (status != COP_OK) goto done;
+    status = write_file(&page, path, err);
 done:
+    cop_text_clear(&page);
     cop_text_clear(&report.html);
     cop_arena_destroy(report.arena);
     return status;

@@ -152,7 +152,7 @@ static void write_missing(struct cop_report *report)
         "one original and one variant were compared; how much two trainings of the "
         "same "
         "network differ is unknown here");
-    missing(html, "Other machines, energy", "times hold for the machine named above");
+    missing(html, "Other machines, energy", "times hold for the machine named below");
     close_facts(html);
 }
 

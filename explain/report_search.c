@@ -1,4 +1,4 @@
-/* explain/report_search.c - what the search tried, and what was cut in the end. */
+/* explain/report_search.c - the limits, what was reachable, and all that was tried. */
 #include "explain/report_parts.h"
 
 #include "explain/html.h"
@@ -9,6 +9,96 @@
 #include <stdlib.h>
 
 enum { MAX_CANDIDATE_ROWS = 60 };
+
+/* ---- limits -------------------------------------------------------------------- */
+
+static double number_of(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+/* "time per run at most 60 % of the original's" as a list item; nothing without limit. */
+static void write_limit(
+    struct cop_text *html,
+    const cJSON *config,
+    const char *const keys[2], /* value, whether it is a share */
+    const char *what,
+    const char *unit)
+{
+    char number[COP_HTML_NUMBER];
+    const double value = number_of(config, keys[0]);
+    const bool is_share =
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, keys[1]));
+    if (!(value > 0)) return;
+    if (is_share)
+        cop_text_printf(
+            html,
+            "<li>%s: at most <b>%s %%</b> of the original\xe2\x80\x99s</li>\n",
+            what,
+            cop_html_fixed(100 * value, 0, number));
+    else
+        cop_text_printf(
+            html,
+            "<li>%s: at most <b>%s %s</b></li>\n",
+            what,
+            value < 1000 ? cop_html_ms(value, number)
+                         : cop_html_count((int64_t)value, number),
+            unit);
+}
+
+static void write_limits(struct cop_text *html, const char *config_json)
+{
+    static const char *const keys[3][2] = {
+        {"max_latency", "latency_is_share"},
+        {"max_macs", "macs_is_share"},
+        {"max_params", "params_is_share"}};
+    char number[COP_HTML_NUMBER];
+    cJSON *config = config_json ? cJSON_Parse(config_json) : NULL;
+    if (!cJSON_IsObject(config)) {
+        cJSON_Delete(config);
+        return;
+    }
+    cop_text_puts(html, "<p>The limits were:</p>\n<ul class=\"plain\">\n");
+    write_limit(html, config, keys[0], "time per run", "ms");
+    write_limit(html, config, keys[1], "work per picture", "multiply-accumulates");
+    write_limit(html, config, keys[2], "parameters", "numbers");
+    const double drop = number_of(config, "max_drop");
+    if (drop >= 0)
+        cop_text_printf(
+            html,
+            "<li>accuracy: at most <b>%s points</b> of top-1 lost</li>\n",
+            cop_html_fixed(drop, 2, number));
+    else
+        cop_text_puts(html, "<li>accuracy: no limit</li>\n");
+    cop_text_puts(html, "</ul>\n");
+    cJSON_Delete(config);
+}
+
+/* What was reachable at all, and what stands in the way. */
+static void write_reach(struct cop_text *html, const char *feasibility_json)
+{
+    char number[2][COP_HTML_NUMBER];
+    cJSON *all = feasibility_json ? cJSON_Parse(feasibility_json) : NULL;
+    const cJSON *time = cJSON_GetObjectItemCaseSensitive(all, "latency_ms");
+    const cJSON *by = cJSON_GetObjectItemCaseSensitive(all, "limited_by");
+    const double ends[2] = {number_of(time, "original"), number_of(time, "least")};
+    if (ends[0] > 0 && ends[1] > 0) {
+        cop_text_printf(
+            html,
+            "<p>Reachable at most, at the smallest widths that may be chosen: %s ms "
+            "instead "
+            "of %s ms",
+            cop_html_ms(ends[1], number[0]),
+            cop_html_ms(ends[0], number[1]));
+        if (cJSON_IsString(by) && *by->valuestring) {
+            cop_text_puts(html, "; what remains is mostly ");
+            cop_html_short(html, by->valuestring, 160);
+        }
+        cop_text_puts(html, ".</p>\n");
+    }
+    cJSON_Delete(all);
+}
 
 /* ---- the plot ------------------------------------------------------------------ */
 
@@ -128,7 +218,9 @@ static enum cop_status write_plot(struct cop_report *report, struct cop_err *err
         html,
         "<figcaption>Every candidate that was timed and tested, %d in all. The best "
         "corner "
-        "is the upper left.",
+        "is the upper left; the dashed line joins the best trade-offs: nothing that "
+        "met the "
+        "limits is both faster and more accurate.",
         (int)n - 1);
     if (n_unplotted > 0)
         cop_text_printf(
@@ -224,77 +316,10 @@ enum cop_status cop_report__search(struct cop_report *report, struct cop_err *er
         "tests it. A candidate counts only if its <em>measured</em> numbers meet the "
         "limits "
         "that the user set.</p>\n");
+    write_limits(html, report->run->config_json);
+    write_reach(html, report->run->feasibility_json);
     COP_TRY(write_plot(report, err));
     write_candidates(report);
     cop_text_puts(html, "</section>\n");
-    return cop_text_status(html, err);
-}
-
-/* ---- what was cut -------------------------------------------------------------- */
-
-static int count_members(const struct cop_cut_row *cut)
-{
-    cJSON *list = cut->members_json ? cJSON_Parse(cut->members_json) : NULL;
-    const int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
-    cJSON_Delete(list);
-    return n;
-}
-
-static void write_cut(
-    struct cop_report *report, const struct cop_cut_row *cut, int64_t most)
-{
-    struct cop_text *html = &report->html;
-    char number[2][COP_HTML_NUMBER];
-    const double left = cut->width_before > 0
-                            ? (double)cut->width_after / (double)cut->width_before
-                            : 1;
-    cop_text_puts(html, "<tr><th scope=\"row\">");
-    cop_html_text(html, cut->layer);
-    cop_text_printf(
-        html,
-        "</th><td class=\"num\">%s</td><td class=\"num\">%s</td>",
-        cop_html_count(cut->width_before, number[0]),
-        cop_html_count(cut->width_after, number[1]));
-    cop_text_printf(
-        html,
-        "<td class=\"num\">%s %%</td><td class=\"bar\">",
-        cop_html_signed((left - 1) * 100, 0, number[0]));
-    cop_svg_width(html, cut->width_before, cut->width_after, most);
-    cop_text_printf(html, "</td><td class=\"num\">%d</td><td>", count_members(cut));
-    cop_html_text(html, cut->reason);
-    cop_text_puts(html, "</td></tr>\n");
-}
-
-enum cop_status cop_report__cuts(struct cop_report *report, struct cop_err *err)
-{
-    struct cop_text *html = &report->html;
-    int64_t most = 0;
-    cop_text_puts(
-        html, "<section><h2><span class=\"number\">4</span>What was cut?</h2>\n");
-    if (report->n_cuts == 0) {
-        cop_text_puts(
-            html,
-            "<p>No cuts are on record for this variant: it was not made by this "
-            "program.</p></section>\n");
-        return cop_text_status(html, err);
-    }
-    for (int32_t i = 0; i < report->n_cuts; i++)
-        if (report->cuts[i].width_before > most) most = report->cuts[i].width_before;
-    cop_text_puts(
-        html,
-        "<p>A channel is one detector of a layer. Channels that are tied together (by "
-        "additions or shared inputs) can only go together; the table names such a "
-        "group "
-        "after its first layer. What is not listed was left as it was.</p>\n"
-        "<div class=\"table\"><table><caption>Groups of layers that lost channels"
-        "</caption>\n<thead><tr><th scope=\"col\">Layer</th><th scope=\"col\" "
-        "class=\"num\">Before</th><th scope=\"col\" class=\"num\">After</th><th "
-        "scope=\"col\" class=\"num\">Change</th><th scope=\"col\" "
-        "class=\"bar\">Channels "
-        "kept</th><th scope=\"col\" class=\"num\">Tensors cut</th><th scope=\"col\">"
-        "Reason on record</th></tr></thead>\n<tbody>\n");
-    for (int32_t i = 0; i < report->n_cuts; i++)
-        write_cut(report, &report->cuts[i], most);
-    cop_text_puts(html, "</tbody></table></div>\n</section>\n");
     return cop_text_status(html, err);
 }

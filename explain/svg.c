@@ -52,7 +52,7 @@ static struct axis make_axis(
         high = middle + least_span / 2;
     }
     const double margin = (high - low) * 0.08;
-    const double step = cop_svg_tick_step(high - low + 2 * margin, 6);
+    const double step = cop_svg_tick_step(high - low + 2 * margin, 8);
     return (struct axis){
         .low = low - margin,
         .high = high + margin,
@@ -200,7 +200,7 @@ static void draw_legend(struct cop_text *svg, const struct cop_svg_scatter *scat
             "<path d=\"M%.1f 18h22\" stroke=\"" COP_SVG_BLUE
             "\" stroke-width=\"1.5\" stroke-dasharray=\"5 3\"/><text x=\"%.1f\" "
             "y=\"22\" "
-            "font-size=\"12.5\">nothing tried is faster and more accurate</text>\n",
+            "font-size=\"12.5\">best trade-offs</text>\n",
             x,
             x + 28);
 }

@@ -51,8 +51,10 @@ static void a_variant_is_reported(void **state)
     test_html_check(page);
     assert_says(page, "<title>V1 against faces");
     assert_says(page, "1.79\xc3\x97 faster"); /* 1.9 / (1.9 * 0.56) */
-    assert_says(page, "44 % smaller");
+    assert_says(page, "44\xc2\xa0% smaller");
     assert_says(page, "n = 240");
+    assert_says(page, "at most <b>60\xc2\xa0%</b> of the original");
+    assert_says(page, "0.400 ms instead of 1.90 ms; what remains is mostly fc.");
     assert_says(page, "<b>&lt;script&gt;alert(1)&lt;/script&gt;</b>"); /* hit most */
     assert_says(page, "more than chance explains, also when all classes");
     assert_says(page, "rejected: loses &lt;too&gt; much");
