@@ -6,6 +6,7 @@ int main(void)
     int failed = run_coupling_tests();
     failed += run_groups_tests();
     failed += run_topology_tests();
+    failed += run_oracle_tests();
     failed += run_score_tests();
     failed += run_repair_tests();
     return failed != 0;

@@ -6,6 +6,7 @@
 int run_coupling_tests(void);
 int run_groups_tests(void);
 int run_topology_tests(void);
+int run_oracle_tests(void);
 int run_score_tests(void);
 int run_repair_tests(void);
 
