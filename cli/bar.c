@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 24, REDRAW_MS = 100 };
+enum { BAR_WIDTH = 24, REDRAW_MS = 100, LINE_MS = 5000 };
 
 void cop_bar_clear(struct cop_bar *bar)
 {
@@ -63,12 +63,15 @@ static void draw_bar(struct cop_bar *bar, int64_t done, int64_t total)
     if (total > 0 && done >= total) cop_bar_clear(bar);
 }
 
+/* A line at most every 10 % and every five seconds: short work says nothing. */
 static void print_tenth(struct cop_bar *bar, int64_t done, int64_t total)
 {
     if (total <= 0) return;
     const int tenth = (int)(done * 10 / total);
-    if (tenth <= bar->last_tenth) return;
+    const double now = cop_clock_ms();
+    if (tenth <= bar->last_tenth || now - bar->drawn_ms < LINE_MS) return;
     bar->last_tenth = tenth;
+    bar->drawn_ms = now;
     fprintf(
         stderr,
         "%s: %d %% (%lld of %lld)\n",
@@ -88,7 +91,7 @@ static void step(void *context, const char *what, int64_t done, int64_t total)
         bar->started_ms = cop_clock_ms();
         bar->first_done = done;
         bar->last_tenth = total > 0 ? (int)(done * 10 / total) : 0;
-        if (!bar->is_terminal && total > 0 && done >= total) bar->last_tenth = 9;
+        if (!bar->is_terminal) bar->drawn_ms = bar->started_ms;
     }
     if (bar->is_terminal)
         draw_bar(bar, done, total);

@@ -1,4 +1,4 @@
-/* cli/bar.h - progress on stderr: a bar on a terminal, else a line per 10 %. */
+/* cli/bar.h - progress on stderr: a bar on a terminal, else a line now and then. */
 #ifndef COP_CLI_BAR_H
 #define COP_CLI_BAR_H
 
@@ -15,7 +15,7 @@ struct cop_bar {
     bool is_stop_told;    /* the user knows that we are stopping */
     char what[48];        /* of the bar in hand */
     double started_ms;    /* when this "what" began */
-    double drawn_ms;      /* last time the bar was drawn */
+    double drawn_ms;      /* last time the bar was drawn, or a line printed */
     int64_t first_done;   /* steps done when it began: a resumed run is not fast */
     int last_tenth;       /* last line printed when stderr is no terminal */
 };

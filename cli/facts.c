@@ -106,12 +106,32 @@ enum cop_status cop_facts_list(
     return COP_OK;
 }
 
-const struct cop_facts *cop_facts_find(
-    const struct cop_facts *facts, int32_t n, const char *name)
+enum cop_status cop_facts_find(
+    const struct cop_facts *facts,
+    int32_t n,
+    const char *name,
+    const struct cop_facts **found,
+    struct cop_err *err)
 {
-    for (int32_t i = 0; i < n; ++i)
-        if (strcmp(facts[i].row.name, name) == 0) return &facts[i];
-    return NULL;
+    char names[128] = "";
+    size_t used = 0;
+    for (int32_t i = 0; i < n; ++i) {
+        if (strcmp(facts[i].row.name, name) == 0) {
+            *found = &facts[i];
+            return COP_OK;
+        }
+        const size_t room = sizeof names - used;
+        const int wrote =
+            snprintf(names + used, room, "%s%s", i > 0 ? ", " : "", facts[i].row.name);
+        used += wrote > 0 && (size_t)wrote < room ? (size_t)wrote : 0;
+    }
+    if (n == 0)
+        return COP_FAIL(
+            err,
+            COP_ENOTFOUND,
+            "no model '%.60s': the project has no models yet",
+            name);
+    return COP_FAIL(err, COP_ENOTFOUND, "no model '%.60s'; there are: %s", name, names);
 }
 
 void cop_facts_json(struct cop_cli *cli, cJSON *object, const struct cop_facts *facts)

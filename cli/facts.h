@@ -29,9 +29,13 @@ struct cop_facts {
 /** All models, in the order they were put.  COP_ESTORE, COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_facts_list(
     struct cop_cli *cli, struct cop_facts **facts, int32_t *n, struct cop_err *err);
-/** NULL when there is none of that name. */
-const struct cop_facts *cop_facts_find(
-    const struct cop_facts *facts, int32_t n, const char *name);
+/** The model of that name.  COP_ENOTFOUND lists the names there are. */
+COP_NODISCARD enum cop_status cop_facts_find(
+    const struct cop_facts *facts,
+    int32_t n,
+    const char *name,
+    const struct cop_facts **found,
+    struct cop_err *err);
 
 /** The keys of one line of `list`. */
 void cop_facts_json(struct cop_cli *cli, cJSON *object, const struct cop_facts *facts);

@@ -143,18 +143,30 @@ static enum cop_status find_evaluations(
 
 /* ---- printing ------------------------------------------------------------------------- */
 
-/* Times the first model's speed: as the search timed the two in turn, or from their own
- * measurements when those were made alike. */
+/* The search timed the two in turn: those times belong together. */
+static bool is_timed_in_turn(const struct pair *pair)
+{
+    return pair->facts[1]->has_candidate &&
+           pair->facts[1]->row.parent_id == pair->facts[0]->row.id;
+}
+
+static double median_ms(const struct pair *pair, int side)
+{
+    if (!is_timed_in_turn(pair)) return pair->facts[side]->median_ms;
+    const struct cop_candidate_row *row = &pair->facts[1]->candidate;
+    return side == 0 ? row->base_ms : row->median_ms;
+}
+
+/* Times the first model's speed; NaN when the two were not timed alike. */
 static double faster(const struct pair *pair)
 {
     const struct cop_facts *before = pair->facts[0];
     const struct cop_facts *after = pair->facts[1];
-    if (after->has_candidate && after->row.parent_id == before->row.id)
-        return after->faster;
     const bool is_alike = before->has_measurement && after->has_measurement &&
                           before->measurement.mb == after->measurement.mb &&
                           before->measurement.threads == after->measurement.threads;
-    return is_alike ? before->median_ms / after->median_ms : (double)NAN;
+    if (!is_timed_in_turn(pair) && !is_alike) return (double)NAN;
+    return median_ms(pair, 0) / median_ms(pair, 1);
 }
 
 static void add_row(
@@ -210,9 +222,9 @@ static enum cop_status print_numbers(
     add_row(
         &table,
         "median ms",
-        cop_text_ms(before, a->median_ms),
-        cop_text_ms(after, b->median_ms));
-    add_change(&table, a->median_ms, b->median_ms);
+        cop_text_ms(before, median_ms(pair, 0)),
+        cop_text_ms(after, median_ms(pair, 1)));
+    add_change(&table, median_ms(pair, 0), median_ms(pair, 1));
     add_row(
         &table,
         "top-1 %",
@@ -292,7 +304,7 @@ static enum cop_status print_json(
         cop_json_count(cli, element, "macs", facts->row.macs);
         cop_json_count(cli, element, "params", facts->row.params);
         cop_json_count(cli, element, "bytes", facts->row.bytes);
-        cop_json_number(cli, element, "median_ms", facts->median_ms);
+        cop_json_number(cli, element, "median_ms", median_ms(pair, side));
         cop_json_number(cli, element, "top1", pair->evaluations[side].top1);
         cop_json_number(cli, element, "top5", pair->evaluations[side].top5);
     }
@@ -325,15 +337,8 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     int32_t n;
     struct pair pair = {.data = o->data};
     COP_TRY(cop_facts_list(cli, &facts, &n, err));
-    for (int side = 0; side < 2; ++side) {
-        pair.facts[side] = cop_facts_find(facts, n, cli->words[side]);
-        if (pair.facts[side] == NULL)
-            return COP_FAIL(
-                err,
-                COP_ENOTFOUND,
-                "no model '%s'; 'coppice list' shows them",
-                cli->words[side]);
-    }
+    for (int side = 0; side < 2; ++side)
+        COP_TRY(cop_facts_find(facts, n, cli->words[side], &pair.facts[side], err));
     if (pair.data != NULL)
         COP_TRY(make_evaluations(cli, &pair, err));
     else

@@ -146,7 +146,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
         &cli->progress,
         &evaluation,
         err);
-    if (status == COP_OK && model.id != 0 && data.id != 0) {
+    /* A part of the samples would stand beside whole evaluations as if it were one. */
+    const bool is_whole = evaluation.n == cop_dataset_n(data.dataset);
+    if (status == COP_OK && model.id != 0 && data.id != 0 && is_whole) {
         const struct cop_evidence evidence = {
             .store = cli->store,
             .engine = cli->engine,
@@ -178,7 +180,8 @@ const struct cop_verb cop_verb_eval = {
     .about =
         "Runs the samples through the network and counts right answers.  The interval\n"
         "is Wilson's, at 95 %.  When model and data set belong to the project, the\n"
-        "result is kept, sample by sample: compare and report use it.",
+        "result is kept, sample by sample: compare and report use it.  That of a part\n"
+        "(--limit) is only shown.",
     .options = options,
     .options_size = sizeof(struct eval_options),
     .min_words = 1,

@@ -144,13 +144,8 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     int32_t n;
     COP_TRY(cop_cli_open_engine(cli, err));
     COP_TRY(cop_facts_list(cli, &facts, &n, err));
-    const struct cop_facts *model = cop_facts_find(facts, n, cli->words[0]);
-    if (model == NULL)
-        return COP_FAIL(
-            err,
-            COP_ENOTFOUND,
-            "no model '%s'; 'coppice list' shows them",
-            cli->words[0]);
+    const struct cop_facts *model;
+    COP_TRY(cop_facts_find(facts, n, cli->words[0], &model, err));
     const char *names[2];
     int32_t n_names = 0;
     if (model->parent != NULL) names[n_names++] = model->parent;

@@ -67,8 +67,13 @@ const struct cop_verb cop_verb_list = {
     .examples = "coppice list\ncoppice list --json",
     .about =
         "MACs are multiply-accumulates for one sample.  'faster' and 'drop' compare a\n"
-        "variant with the model it came from: times in speed, points of top-1.  A '-'\n"
-        "has not been measured; bench and eval do that.",
+        "variant with the model it came from: times in speed, points of top-1.  The "
+        "search\n"
+        "times the two in turn, so that 'faster' may differ from the ratio of two "
+        "medians\n"
+        "that were measured at different moments.  A '-' has not been measured; bench "
+        "and\n"
+        "eval do that.",
     .options = cop_options_none,
     .options_size = 0,
     .min_words = 0,

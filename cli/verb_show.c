@@ -190,15 +190,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     int32_t n;
     struct shown shown = {.n_cuts = 0};
     COP_TRY(cop_facts_list(cli, &facts, &n, err));
-    shown.facts = cop_facts_find(facts, n, cli->words[0]);
-    if (shown.facts == NULL)
-        return COP_FAIL(
-            err,
-            COP_ENOTFOUND,
-            "no model '%s'; 'coppice list' shows them",
-            cli->words[0]);
+    COP_TRY(cop_facts_find(facts, n, cli->words[0], &shown.facts, err));
     if (shown.facts->parent != NULL)
-        shown.parent = cop_facts_find(facts, n, shown.facts->parent);
+        COP_TRY(cop_facts_find(facts, n, shown.facts->parent, &shown.parent, err));
     COP_TRY(cop_store_list_cuts(
         cli->store, shown.facts->row.id, cli->arena, &shown.cuts, &shown.n_cuts, err));
     return cli->is_json ? print_json(cli, &shown, err) : print_text(cli, &shown, err);

@@ -169,7 +169,7 @@ static void add_candidate(
     if (outcome->names[i] != NULL)
         cop_table_add(table, "%s", outcome->names[i]);
     else
-        cop_table_add(table, "#%lld", (long long)row->seq);
+        cop_table_add(table, "#%lld", (long long)row->seq + 1);
     cop_table_add(
         table,
         "%.1f",
@@ -187,7 +187,7 @@ static void add_candidate(
         cop_table_add(table, "-");
     cop_table_add(table, "%s", cop_text_percent(text, row->top1));
     cop_table_add(table, "%s", cop_text_percent(text, row->base_top1 - row->top1));
-    cop_table_add(table, "%s%s", row->is_accepted ? "" : "no: ", row->reason);
+    cop_table_add(table, "%s", row->reason);
 }
 
 static void print_reach(const char *what, const struct cop_reach *reach, bool is_ms)
@@ -218,7 +218,7 @@ static enum cop_status print_text(
         ">faster",
         ">top-1 %",
         ">drop",
-        "<accepted",
+        "<verdict",
         NULL};
     const struct cop_search_result *result = &outcome->result;
     const struct cop_feasibility *reach = &result->feasibility;
