@@ -17,7 +17,7 @@
 #include <math.h>
 
 enum { SWEEPS = 8 };
-static const double most_ratio = 1.5; /* of a deviation that one sweep corrects */
+static const double most_ratio = 2.0; /* a deviation is not changed by more */
 static const double dead = 1e-3; /* of the mean deviation: such a channel is dead */
 static const double small_change = 1e-4;
 

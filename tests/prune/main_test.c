@@ -9,5 +9,6 @@ int main(void)
     failed += run_oracle_tests();
     failed += run_score_tests();
     failed += run_repair_tests();
+    failed += run_calibrate_tests();
     return failed != 0;
 }

@@ -9,5 +9,6 @@ int run_topology_tests(void);
 int run_oracle_tests(void);
 int run_score_tests(void);
 int run_repair_tests(void);
+int run_calibrate_tests(void);
 
 #endif
