@@ -110,6 +110,30 @@ static enum cop_status link_axis(
     return COP_OK;
 }
 
+enum cop_status cop_plan__link(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_offsets whole[2],
+    struct cop_copy *copy,
+    struct cop_err *err)
+{
+    copy->rank = cop_plan__shape(plan, prim->dst)->rank;
+    if (copy->rank == 0) { /* a scalar is one axis of one element */
+        copy->rank = 1;
+        copy->dim[0] = 1;
+        copy->src = whole[0];
+        copy->dst = whole[1];
+        return COP_OK;
+    }
+    bool is_empty = false;
+    for (int32_t i = 0; i < copy->rank; i++) {
+        COP_TRY(link_axis(plan, prim, i, whole, copy, err));
+        if (copy->dim[i] <= 0) is_empty = true;
+    }
+    if (is_empty) copy->rank = -1;
+    return COP_OK;
+}
+
 enum cop_status cop_plan__build_copy(
     struct cop_plan *plan,
     const struct cop_prim *prim,
@@ -133,20 +157,7 @@ enum cop_status cop_plan__build_copy(
     struct cop_offsets whole[2];
     COP_TRY(cop_offsets_of(plan->arena, own, &whole[0], err));
     COP_TRY(cop_offsets_of(plan->arena, md, &whole[1], err));
-    struct cop_copy *copy = &moves->copy[0];
-    copy->rank = shape->rank;
-    if (shape->rank == 0) { /* a scalar is one axis of one element */
-        copy->rank = 1;
-        copy->dim[0] = 1;
-        copy->src = whole[0];
-        copy->dst = whole[1];
-    }
-    bool is_empty = false;
-    for (int32_t i = 0; i < shape->rank; i++) {
-        COP_TRY(link_axis(plan, prim, i, whole, copy, err));
-        if (copy->dim[i] <= 0) is_empty = true;
-    }
-    if (is_empty) copy->rank = -1;
+    COP_TRY(cop_plan__link(plan, prim, whole, &moves->copy[0], err));
     moves->fills = prim->kind == COP_PRIM_PAD;
     moves->fill = prim->kind == COP_PRIM_PAD ? prim->as.pad.fill : 0.0f;
     const struct cop_step_arg args[2] = {{COP_ROLE_SRC, src}, {COP_ROLE_DST, dst}};

@@ -139,7 +139,9 @@ static enum cop_status compile(
     COP_TRY(make_ends(plan, graph, options, err));
     COP_TRY(keep_constants(plan, err));
     COP_TRY(cop_plan__place(plan, err));
-    return cop_plan__bind(plan, err);
+    COP_TRY(cop_plan__bind(plan, err));
+    if (options->purpose == COP_PURPOSE_INFER) return COP_OK;
+    return cop_plan__backward_create(plan, err);
 }
 
 enum cop_status cop_plan_create(
@@ -181,6 +183,7 @@ void cop_plan_destroy(struct cop_plan *plan)
     for (int32_t i = 0; i < plan->n_masks; i++)
         cop_mem_free(plan->masks[i].channels);
     cop_mem_free(plan->masks);
+    cop_plan__backward_destroy(plan->backward);
     cop_arena_destroy(plan->arena);
     cop_mem_free(plan->block);
     cop_mem_free(plan->scratchpad);

@@ -197,6 +197,15 @@ cop_builder_fn cop_plan__build_concat;
 cop_builder_fn cop_plan__build_copy; /* slice, pad, transpose */
 cop_builder_fn cop_plan__build_reshape;
 
+/** The copy that a slice, pad or transpose is, between tensors whose elements lie at
+ *  @p whole (src, dst); rank -1 if nothing is copied. */
+COP_NODISCARD enum cop_status cop_plan__link(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_offsets whole[2],
+    struct cop_copy *copy,
+    struct cop_err *err);
+
 /** A reduction that pooling does; see build_simple.c. */
 bool cop_plan__reduces_image(const struct cop_plan *plan, const struct cop_prim *prim);
 COP_NODISCARD enum cop_status cop_plan__build_image_reduce(
@@ -217,5 +226,15 @@ COP_NODISCARD enum cop_status cop_plan__bind(
 /** Runs all steps on what the starts hold; @p times NULL or [n_steps] for milliseconds. */
 COP_NODISCARD enum cop_status cop_plan__run_steps(
     struct cop_plan *plan, double *times, struct cop_err *err);
+
+/** The mask that is on for a value, or NULL. */
+const struct cop_mask *cop_plan__mask_of(const struct cop_plan *plan, int32_t value_id);
+
+/* ---- backward*.c ------------------------------------------------------------------------ */
+
+/** Room for plain values and gradients of every tensor. */
+COP_NODISCARD enum cop_status cop_plan__backward_create(
+    struct cop_plan *plan, struct cop_err *err);
+void cop_plan__backward_destroy(struct cop_backward *backward);
 
 #endif

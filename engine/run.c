@@ -48,6 +48,15 @@ static void apply_masks_after(const struct cop_plan *plan, const struct cop_step
     }
 }
 
+const struct cop_mask *cop_plan__mask_of(const struct cop_plan *plan, int32_t value_id)
+{
+    for (int32_t i = 0; i < plan->n_masks; i++) {
+        if (plan->masks[i].value_id == value_id && plan->masks[i].channels != NULL)
+            return &plan->masks[i];
+    }
+    return NULL;
+}
+
 static void apply_masks_to_starts(const struct cop_plan *plan)
 {
     for (int32_t i = 0; i < plan->n_masks; i++) {

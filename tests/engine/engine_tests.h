@@ -4,5 +4,6 @@
 
 int test_forward(void);
 int test_plans(void);
+int test_backward(void);
 
 #endif
