@@ -178,7 +178,8 @@ COP_NODISCARD enum cop_status cop_graph_sort(
 
 /** Types, shapes and known constant elements of every value for batch size @p mb.
  *  @p facts[value->id], allocated in @p arena; removed values have dtype NONE.
- *  Fails as the operators' infer does, prefixed with the node. */
+ *  Fails as the operators' infer does, prefixed with the node; COP_EUNSUPPORTED also if
+ *  constant arithmetic takes far more memory than the constants. */
 COP_NODISCARD enum cop_status cop_graph_facts(
     const struct cop_graph *graph,
     int64_t mb,

@@ -41,10 +41,53 @@ static enum cop_status check_results(
     return COP_OK;
 }
 
+static int64_t fact_bytes(const struct cop_fact *fact)
+{
+    return cop_shape_n(&fact->shape) * (int64_t)cop_dtype_bytes(fact->dtype);
+}
+
+/* Known elements may take this much more memory than twice the constants do: a small file
+ * can ask for large ones over and over. */
+enum { KNOWN_BYTES_BASE = 64 << 20 };
+
+static int64_t known_bytes_limit(const struct cop_graph *graph)
+{
+    int64_t limit = KNOWN_BYTES_BASE;
+    for (int32_t i = 0; i < graph->values.n; i++) {
+        const struct cop_value *value = graph->values.at[i];
+        if (value == NULL || value->data == NULL) continue;
+        limit += 2 * (int64_t)cop_buf_bytes(value->data);
+    }
+    return limit;
+}
+
+/* Elements that a result takes over from a source cost nothing. */
+static enum cop_status pay_for_elements(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    const struct cop_fact *dst,
+    int64_t *left,
+    struct cop_err *err)
+{
+    for (int32_t d = 0; d < node->n_dst; d++) {
+        bool is_new = dst[d].data != NULL;
+        for (int32_t s = 0; s < node->n_src; s++)
+            is_new = is_new && dst[d].data != src[s].data;
+        if (is_new) *left -= fact_bytes(&dst[d]);
+    }
+    if (*left >= 0) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_EUNSUPPORTED,
+        "constant arithmetic takes %lld bytes more than it may",
+        (long long)-*left);
+}
+
 static enum cop_status node_facts(
     const struct cop_node *node,
     struct cop_arena *arena,
     struct cop_fact *facts,
+    int64_t *left,
     struct cop_err *err)
 {
     struct cop_fact *src = COP_ARENA_NEW_N(arena, node->n_src, struct cop_fact);
@@ -56,6 +99,7 @@ static enum cop_status node_facts(
     COP_TRY(node->op->infer(node, src, dst, err));
     COP_TRY(check_results(node, dst, err));
     COP_TRY(node->op->fold(node, src, dst, arena, err));
+    COP_TRY(pay_for_elements(node, src, dst, left, err));
     for (int32_t i = 0; i < node->n_dst; i++) {
         if (node->dst[i] != NULL) facts[node->dst[i]->id] = dst[i];
     }
@@ -72,9 +116,10 @@ enum cop_status cop_graph_facts(
     struct cop_fact *found = COP_ARENA_NEW_N(arena, graph->values.n, struct cop_fact);
     if (found == NULL) return COP_FAIL_NOMEM(err);
     given_facts(graph, mb, found);
+    int64_t left = known_bytes_limit(graph);
     for (int32_t i = 0; i < graph->nodes.n; i++) {
         const struct cop_node *node = graph->nodes.at[i];
-        enum cop_status status = node_facts(node, arena, found, err);
+        enum cop_status status = node_facts(node, arena, found, &left, err);
         if (status != COP_OK) {
             cop_err_in(err, "node '%s' (%s)", node->name, node->op->name);
             return status;
