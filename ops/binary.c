@@ -132,6 +132,7 @@ static enum cop_status fold_with(
     struct cop_err *err)
 {
     if (src[0].data == NULL || src[1].data == NULL) return COP_OK;
+    if (!cop_ops__can_store(dst[0].dtype)) return COP_OK;
     void *elements = NULL;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     if (elements == NULL) return COP_OK;

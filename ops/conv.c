@@ -108,11 +108,8 @@ static enum cop_status conv_macs(
     const struct cop_node *node, int64_t *macs, struct cop_err *err)
 {
     const struct cop_shape *const weights = &node->src[1]->shape;
-    struct cop_shape each =
-        node->dst[0]->shape; /* results times weights of one result */
-    for (int32_t i = 1; i < 4; i++)
-        each.dim[each.rank++] = weights->dim[i];
-    return cop_shape_count(&each, macs, err);
+    return cop_ops__macs(
+        &node->dst[0]->shape, cop_shape_span(weights, 1, 4), macs, err);
 }
 
 static enum cop_status conv_lower(

@@ -188,7 +188,7 @@ static enum cop_status fold_with(
     double (*f)(double),
     struct cop_err *err)
 {
-    if (src[0].data == NULL) return COP_OK;
+    if (src[0].data == NULL || !cop_ops__can_store(dst[0].dtype)) return COP_OK;
     void *elements = NULL;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;

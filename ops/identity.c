@@ -147,7 +147,7 @@ static enum cop_status cast_fold(
         dst[0].data = src[0].data;
         return COP_OK;
     }
-    if (dst[0].dtype == COP_F16) return COP_OK;
+    if (!cop_ops__can_store(dst[0].dtype)) return COP_OK;
     void *elements = NULL;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;

@@ -83,9 +83,8 @@ static enum cop_status gemm_infer(
 static enum cop_status gemm_macs(
     const struct cop_node *node, int64_t *macs, struct cop_err *err)
 {
-    struct cop_shape each = node->dst[0]->shape;
-    each.dim[each.rank++] = node->src[0]->shape.dim[gemm_axes(node->attrs).src_in];
-    return cop_shape_count(&each, macs, err);
+    const int32_t in = gemm_axes(node->attrs).src_in;
+    return cop_ops__macs(&node->dst[0]->shape, node->src[0]->shape.dim[in], macs, err);
 }
 
 static enum cop_status gemm_lower(
@@ -211,11 +210,7 @@ static enum cop_status matmul_macs(
     const struct cop_node *node, int64_t *macs, struct cop_err *err)
 {
     const struct cop_shape *const src = &node->src[0]->shape;
-    int64_t n = 0;
-    COP_TRY(cop_shape_count(&node->dst[0]->shape, &n, err));
-    if (!__builtin_mul_overflow(n, src->dim[src->rank - 1], macs)) return COP_OK;
-    return COP_FAIL(
-        err, COP_ESHAPE, "%lld results are too many to count", (long long)n);
+    return cop_ops__macs(&node->dst[0]->shape, src->dim[src->rank - 1], macs, err);
 }
 
 static enum cop_status matmul_lower(

@@ -229,6 +229,11 @@ static int64_t whole(double number, double low, double high)
     return (int64_t)number;
 }
 
+bool cop_ops__can_store(enum cop_dtype dtype)
+{
+    return dtype != COP_F16;
+}
+
 void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double number)
 {
     char *at = (char *)elements + (size_t)i * cop_dtype_bytes(dtype);
@@ -252,6 +257,22 @@ void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double numb
         const int8_t element = (int8_t)whole(number, INT8_MIN, INT8_MAX);
         memcpy(at, &element, sizeof element);
     }
+}
+
+/* ---- costs ---------------------------------------------------------------------- */
+
+enum cop_status cop_ops__macs(
+    const struct cop_shape *results, int64_t each, int64_t *macs, struct cop_err *err)
+{
+    int64_t n = 0;
+    COP_TRY(cop_shape_count(results, &n, err));
+    if (!__builtin_mul_overflow(n, each, macs)) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_ESHAPE,
+        "%lld results of %lld multiply-accumulates are too many to count",
+        (long long)n,
+        (long long)each);
 }
 
 /* ---- editing -------------------------------------------------------------------- */

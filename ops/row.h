@@ -74,9 +74,18 @@ void cop_ops__copy_strided(
 /** Row-major strides in elements. */
 void cop_ops__strides(const struct cop_shape *shape, int64_t strides[COP_MAX_RANK]);
 
+/** False for the one type whose elements are moved but never computed, float16. */
+bool cop_ops__can_store(enum cop_dtype dtype);
 /** Stores a number as an element of that type, rounding as a C cast does and clamping what
  *  does not fit. */
 void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double number);
+
+/* ---- costs ---------------------------------------------------------------------- */
+
+/** @p each multiply-accumulates for every element of @p results.  COP_ESHAPE when they
+ *  are too many to count. */
+COP_NODISCARD enum cop_status cop_ops__macs(
+    const struct cop_shape *results, int64_t each, int64_t *macs, struct cop_err *err);
 
 /* ---- editing -------------------------------------------------------------------- */
 

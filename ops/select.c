@@ -211,6 +211,7 @@ static enum cop_status range_fold(
     struct cop_err *err)
 {
     void *elements = NULL;
+    if (!cop_ops__can_store(dst[0].dtype)) return COP_OK;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     const int64_t n = elements != NULL ? dst[0].shape.dim[0] : 0;
     const double start = cop_element_at(src[0].dtype, src[0].data, 0);

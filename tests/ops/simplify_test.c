@@ -1,6 +1,7 @@
 /* tests/ops/simplify_test.c - rewrites keep what a graph computes and leave no chain. */
 #include "ops_tests.h"
 
+#include "base/mem.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 #include "support/test.h"
@@ -179,6 +180,81 @@ static void test_old_softmax_is_joined(void **state)
     }
 }
 
+/* A few bytes per node must not make megabytes each. */
+static void test_constant_arithmetic_is_bounded(void **state)
+{
+    (void)state;
+    struct cop_err err;
+    struct cop_value *x = NULL;
+    struct cop_graph *const graph = graph_with_input(&x, 2);
+    const int64_t large = 1 << 18;
+    const int64_t huge = (int64_t)1 << 39;
+    struct cop_value *extent = ints(graph, &huge, 1);
+    assert_ok(cop_graph_mark_output(
+        graph, add(graph, &cop_op_constant_of_shape, &extent, 1), &err));
+    assert_ok(cop_graph_fold(graph, &err));
+    assert_int_equal(cop_graph_n_nodes(graph), 1);
+    extent = ints(graph, &large, 1);
+    for (int i = 0; i < 70; i++)
+        assert_ok(cop_graph_mark_output(
+            graph, add(graph, &cop_op_constant_of_shape, &extent, 1), &err));
+    assert_fails(cop_ops_simplify(graph, &err), COP_EUNSUPPORTED);
+    assert_non_null(strstr(err.text, "constant arithmetic"));
+    cop_graph_destroy(graph);
+}
+
+/* view(size(0), -1), Softmax of opset 9, Dropout: built and simplified with one failing
+ * allocation after the other. */
+static enum cop_status build_and_simplify(struct cop_err *err)
+{
+    struct cop_graph *graph = NULL;
+    COP_TRY(cop_graph_create(&cop_ops_standard, &graph, err));
+    const struct cop_shape shape = {4, {1, 6, 4, 5}};
+    const int64_t axis = 3;
+    const struct cop_op *const ops[3] = {
+        &cop_op_dropout, &cop_op_softmax, &cop_op_identity};
+    struct cop_value *value = NULL;
+    enum cop_status status =
+        cop_graph_add_input(graph, "x", COP_F32, &shape, &value, err);
+    for (int i = 0; status == COP_OK && i < 3; i++) {
+        const struct cop_node_spec spec = {
+            .op = ops[i],
+            .attrs = i == 1 ? &axis : NULL,
+            .src = &value,
+            .n_src = 1,
+            .n_dst = 1};
+        struct cop_node *node = NULL;
+        status = cop_graph_add_node(graph, &spec, &node, err);
+        if (status == COP_OK) value = node->dst[0];
+    }
+    if (status == COP_OK) status = cop_graph_mark_output(graph, value, err);
+    for (int32_t i = 0; status == COP_OK && i < cop_graph_n_nodes(graph); i++) {
+        struct cop_node *const node = cop_graph_node(graph, i);
+        if (node->op == &cop_op_softmax && *(const int64_t *)node->attrs == axis)
+            status = node->op->upgrade(graph, node, 9, err);
+    }
+    if (status == COP_OK) status = cop_ops_simplify(graph, err);
+    if (status == COP_OK) status = cop_graph_check(graph, err);
+    if (status == COP_OK) assert_int_equal(cop_graph_n_nodes(graph), 1);
+    cop_graph_destroy(graph);
+    return status;
+}
+
+static void test_memory_gives_out(void **state)
+{
+    (void)state;
+    int64_t n = 0;
+    enum cop_status status = COP_ENOMEM;
+    while (status == COP_ENOMEM) {
+        struct cop_err err;
+        cop_mem_fail_from(++n);
+        status = build_and_simplify(&err);
+        cop_mem_fail_from(0);
+    }
+    assert_int_equal(status, COP_OK);
+    assert_true(n > 10);
+}
+
 int simplify_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +263,8 @@ int simplify_tests(void)
         cmocka_unit_test(test_idle_nodes_go),
         cmocka_unit_test(test_outputs_stay_computed),
         cmocka_unit_test(test_old_softmax_is_joined),
+        cmocka_unit_test(test_constant_arithmetic_is_bounded),
+        cmocka_unit_test(test_memory_gives_out),
     };
     return cmocka_run_group_tests_name("simplify", tests, NULL, NULL);
 }
