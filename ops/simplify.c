@@ -119,6 +119,38 @@ static enum cop_status each_reshape(
     return COP_OK;
 }
 
+/* ---- Split in unequal parts -------------------------------------------------------------- */
+
+/* Since opset 18 a Split may leave less for its last result without saying so; the form
+ * held in memory, that of opset 13, spells the sizes out. */
+static enum cop_status spell_split(
+    struct cop_graph *graph, struct cop_node *node, struct cop_err *err)
+{
+    const struct cop_shape *const src = &node->src[0]->shape;
+    int32_t axis = 0;
+    COP_TRY(cop_shape_axis(src->rank, *(const int64_t *)node->attrs, &axis, err));
+    const int64_t extent = src->dim[axis];
+    if (cop_ops__has(node, 1) || extent % node->n_dst == 0) return COP_OK;
+    int64_t *const sizes =
+        COP_ARENA_NEW_N(cop_graph_arena(graph), node->n_dst, int64_t);
+    if (sizes == NULL) return COP_FAIL_NOMEM(err);
+    const int64_t each = (extent + node->n_dst - 1) / node->n_dst;
+    for (int32_t i = 0; i < node->n_dst; i++) {
+        const int64_t left = extent - each * i;
+        sizes[i] = left > each ? each : left;
+    }
+    return cop_ops__set_ints(graph, node, 1, sizes, node->n_dst, err);
+}
+
+static enum cop_status each_split(struct cop_graph *graph, struct cop_err *err)
+{
+    for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
+        struct cop_node *const node = cop_graph_node(graph, i);
+        if (node->op == &cop_op_split) COP_TRY(spell_split(graph, node, err));
+    }
+    return COP_OK;
+}
+
 /* ---- nodes that change nothing ---------------------------------------------------------- */
 
 static bool same_shape(
@@ -223,6 +255,7 @@ static enum cop_status simplify_in(
     struct batches batches;
     COP_TRY(cop_graph_infer(graph, err));
     COP_TRY(cop_graph_fold(graph, err));
+    COP_TRY(each_split(graph, err));
     COP_TRY(each_reshape(graph, NULL, err));
     COP_TRY(find_batches(graph, arena, &batches, err));
     COP_TRY(each_reshape(graph, &batches, err));
