@@ -120,14 +120,24 @@ static void put_value_info(struct cop_exporters__out *out, const void *what)
 
 /* ---- nodes ------------------------------------------------------------------------------- */
 
+/* Absent operands at the end are not there at all: some operators once had fewer. */
+static int32_t count_given(struct cop_value *const *values, int32_t n)
+{
+    while (n > 0 && values[n - 1] == NULL)
+        n--;
+    return n;
+}
+
 static void put_node(struct cop_exporters__out *out, const void *what)
 {
     const struct of_node *of = what;
     const struct cop_node *node = of->node;
-    for (int32_t i = 0; i < node->n_src; i++)
+    int32_t n_src = count_given(node->src, node->n_src);
+    int32_t n_dst = count_given(node->dst, node->n_dst);
+    for (int32_t i = 0; i < n_src; i++)
         cop_exporters__put_text(
             out, 1, node->src[i] != NULL ? node->src[i]->name : NULL);
-    for (int32_t i = 0; i < node->n_dst; i++)
+    for (int32_t i = 0; i < n_dst; i++)
         cop_exporters__put_text(
             out, 2, node->dst[i] != NULL ? node->dst[i]->name : NULL);
     cop_exporters__put_text(out, 3, node->name);

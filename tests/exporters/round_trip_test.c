@@ -209,6 +209,29 @@ static void test_late_operator(void **state)
     cop_buf_release(bytes);
 }
 
+/* An operand that was taken away at the end leaves no empty name behind. */
+static void test_absent_at_the_end(void **state)
+{
+    (void)state;
+    struct cop_err err;
+    struct onnx_file file;
+    fill(&file, "N,3");
+    struct cop_graph *first = read_bytes(onnx_finish(&file));
+    struct cop_node *node = cop_graph_find_node(first, "first");
+    assert_int_equal(node->n_src, 3);
+    assert_ok(cop_graph_set_src(first, node, 2, NULL, &err));
+    struct cop_graph *second = read_bytes(write_bytes(first));
+    assert_int_equal(cop_graph_find_node(second, "first")->n_src, 2);
+    struct cop_buf *bytes = write_bytes(first);
+    const char empty_operand[] = {0x0a, 0x01, 'w', 0x0a, 0x00};
+    const char *at = cop_buf_data(bytes);
+    for (size_t i = 0; i + sizeof empty_operand <= cop_buf_bytes(bytes); i++)
+        assert_memory_not_equal(at + i, empty_operand, sizeof empty_operand);
+    cop_buf_release(bytes);
+    cop_graph_destroy(first);
+    cop_graph_destroy(second);
+}
+
 /* ---- tensors kept elsewhere ------------------------------------------------------------------ */
 
 struct stored {
@@ -345,6 +368,7 @@ int run_round_trip_tests(void)
         cmocka_unit_test(test_tensor_attribute),
         cmocka_unit_test(test_opset),
         cmocka_unit_test(test_late_operator),
+        cmocka_unit_test(test_absent_at_the_end),
         cmocka_unit_test(test_external),
         cmocka_unit_test(test_sink_fails),
         cmocka_unit_test(test_out_of_memory),
