@@ -208,7 +208,6 @@ def moves():
     y = n.op("Concat", c, a, b, axis=1)
     y = n.op("Transpose", y, perm=[0, 2, 3, 1])
     y = n.op("Squeeze", n.op("Unsqueeze", y, n.ints(-1)), n.ints(4))
-    y = n.op("Gather", y, n.ints(3, 0, 1), axis=3)
     return n.done(y, n.op("Flatten", s, axis=2), ranks=[4, 2])
 
 
@@ -282,11 +281,11 @@ def constants():
     ]
     for c in k:
         x = n.op("Add", x, c)
-    zero, six, two = (n.const(np.int64(i)) for i in (0, 6, 2))
-    steps = n.op("Range", zero, six, two)
-    even = n.op("Where", n.op("Equal", steps, n.ints(0, 2, 5)), steps, n.ints(1, 1, 1))
-    scaled = n.op("Mul", x, n.op("Exp", n.op("Constant", value_float=-1.0)))
-    return n.done(n.op("Gather", scaled, even, axis=1))
+    zero, twelve, two = (n.const(np.int64(i)) for i in (0, 12, 2))
+    steps = n.op("Range", zero, twelve, two)
+    odd = n.op("Where", n.op("Equal", steps, n.ints(0, 2, 5, 6, 7, 10)), steps, n.ints(*[1] * 6))
+    x = n.op("Mul", x, n.op("Exp", n.op("Constant", value_float=-1.0)))
+    return n.done(n.op("Add", x, n.op("Cast", odd, to=TensorProto.FLOAT)))
 
 
 def late():
