@@ -72,12 +72,13 @@ static void add_value(struct cop_sha256 *sha, sqlite3_stmt *statement, int at)
     }
 }
 
-void cop_store__link(
+enum cop_status cop_store__link(
     const struct cop_store__table *table,
     sqlite3_stmt *statement,
     int version,
     const uint8_t before[32],
-    uint8_t link[32])
+    uint8_t link[32],
+    struct cop_err *err)
 {
     struct cop_sha256 sha;
     cop_sha256_init(&sha);
@@ -91,6 +92,7 @@ void cop_store__link(
         add_value(&sha, statement, i);
     }
     cop_sha256_finish(&sha, link);
+    return cop_store__check_memory(statement, err);
 }
 
 /* The last link and how many there are; zeros for an empty chain. */
@@ -161,11 +163,13 @@ enum cop_status cop_store__audit(
     sqlite3_stmt *statement = NULL;
     COP_TRY(cop_store__select(store, table, "id = ?1", &statement, err));
     (void)sqlite3_bind_int64(statement, 1, id);
-    bool is_found = sqlite3_step(statement) == SQLITE_ROW;
-    if (is_found)
-        cop_store__link(table, statement, cop_store__n_migrations, before, link);
+    enum cop_status status =
+        sqlite3_step(statement) == SQLITE_ROW
+            ? cop_store__link(
+                  table, statement, cop_store__n_migrations, before, link, err)
+            : cop_store__fail(store->db, "cannot read back", err);
     (void)sqlite3_finalize(statement);
-    if (!is_found) return cop_store__fail(store->db, "cannot read back", err);
+    if (status != COP_OK) return status;
     return append_link(store, table, id, link, length + 1, err);
 }
 

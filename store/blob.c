@@ -168,6 +168,7 @@ static enum cop_status read_statement(
     }
     if (is_good && code != SQLITE_DONE)
         return cop_store__fail(store->db, "cannot read", err);
+    COP_TRY(cop_store__check_memory(statement, err));
     uint8_t digest[32];
     char name[COP_HASH_HEX];
     cop_sha256_finish(&sha, digest);

@@ -181,18 +181,13 @@ enum cop_status cop_store__select(
     return prepare_text(store, &sql, statement, err);
 }
 
-/* A copy in the arena; *copy NULL when memory gave out. */
-static void copy_bytes(
-    sqlite3_stmt *statement,
-    int at,
-    struct cop_arena *arena,
-    const char **copy,
-    size_t *n)
+/* A copy in the arena, terminated; NULL when memory gave out. */
+static const char *copy_bytes(
+    sqlite3_stmt *statement, int at, struct cop_arena *arena, size_t *n)
 {
-    const void *bytes = sqlite3_column_blob(statement, at);
-    *n = (size_t)sqlite3_column_bytes(statement, at);
-    bool is_lost = bytes == NULL && *n != 0;
-    *copy = is_lost ? NULL : cop_arena_strndup(arena, bytes, *n);
+    const void *bytes = sqlite3_column_blob(statement, at); /* NULL for no bytes */
+    *n = bytes != NULL ? (size_t)sqlite3_column_bytes(statement, at) : 0;
+    return cop_arena_strndup(arena, bytes, *n);
 }
 
 static enum cop_status read_column(
@@ -219,14 +214,14 @@ static enum cop_status read_column(
     case COP_COLUMN_REAL: save(row, column->offset, &real, sizeof real); break;
     case COP_COLUMN_TEXT:
     case COP_COLUMN_BYTES:
-        copy_bytes(statement, at, arena, &copy, &n);
+        copy = copy_bytes(statement, at, arena, &n);
         if (copy == NULL) return COP_FAIL_NOMEM(err);
         save(row, column->offset, &copy, sizeof copy);
         if (column->kind == COP_COLUMN_BYTES)
             save(row, column->bytes_offset, &n, sizeof n);
         break;
     }
-    return COP_OK;
+    return cop_store__check_memory(statement, err);
 }
 
 static enum cop_status read_row(

@@ -254,6 +254,8 @@ static enum cop_status check_steps(
         const unsigned char *stored = NULL;
         if (sqlite3_step(statement) == SQLITE_ROW)
             stored = sqlite3_column_text(statement, 0);
+        status = cop_store__check_memory(statement, err);
+        if (status != COP_OK) break;
         if (stored == NULL || strcmp((const char *)stored, sha256) != 0)
             status = COP_FAIL(
                 err,

@@ -52,6 +52,12 @@ enum cop_status cop_store__prepare(
     return cop_store__fail(db, "cannot read the project file", err);
 }
 
+enum cop_status cop_store__check_memory(sqlite3_stmt *statement, struct cop_err *err)
+{
+    int code = sqlite3_errcode(sqlite3_db_handle(statement));
+    return (code & 0xff) == SQLITE_NOMEM ? COP_FAIL_NOMEM(err) : COP_OK;
+}
+
 enum cop_status cop_store__query_int(
     sqlite3 *db, const char *sql, int64_t *result, struct cop_err *err)
 {
@@ -154,7 +160,8 @@ static enum cop_status open_file(
         status = cop_store__fail(made->db, "cannot open the project file", err);
     if (status != COP_OK) {
         cop_err_in(err, "'%s'", path);
-        cop_store_close(made);
+        (void)sqlite3_close(made->db);
+        cop_mem_free(made);
         return status;
     }
     *store = made;

@@ -131,12 +131,13 @@ COP_NODISCARD enum cop_status cop_store__audit(
 
 /** SHA-256 over the link before, the table's name and the canonical bytes of the row
  *  that @p statement stands on, with the columns of schema @p version. */
-void cop_store__link(
+COP_NODISCARD enum cop_status cop_store__link(
     const struct cop_store__table *table,
     sqlite3_stmt *statement,
     int version,
     const uint8_t before[32],
-    uint8_t link[32]);
+    uint8_t link[32],
+    struct cop_err *err);
 
 /* ---- blob.c ------------------------------------------------------------------------- */
 
@@ -184,6 +185,11 @@ COP_NODISCARD enum cop_status cop_store__exec(
 
 COP_NODISCARD enum cop_status cop_store__prepare(
     sqlite3 *db, const char *sql, sqlite3_stmt **statement, struct cop_err *err);
+
+/** After reading texts and blobs of a row: SQLite gives NULL for what it has no memory
+ *  for, which must not pass for an empty value.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_store__check_memory(
+    sqlite3_stmt *statement, struct cop_err *err);
 
 /** First column of the first row of a query, e.g. a pragma. */
 COP_NODISCARD enum cop_status cop_store__query_int(

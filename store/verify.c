@@ -72,6 +72,7 @@ static enum cop_status check_link(struct chain *chain, struct cop_err *err)
     int version = sqlite3_column_int(chain->log, 1);
     const char *name = (const char *)sqlite3_column_text(chain->log, 2);
     int64_t id = sqlite3_column_int64(chain->log, 3);
+    COP_TRY(cop_store__check_memory(chain->log, err));
     int t = find_table(name);
     if (seq != chain->length + 1 || t < 0)
         return COP_FAIL(
@@ -82,17 +83,22 @@ static enum cop_status check_link(struct chain *chain, struct cop_err *err)
     sqlite3_stmt *row = chain->rows[t];
     (void)sqlite3_bind_int64(row, 1, id);
     int code = sqlite3_step(row);
+    enum cop_status status = COP_OK;
     if (code == SQLITE_ROW)
-        cop_store__link(cop_store__audited[t], row, version, chain->link, chain->link);
-    (void)sqlite3_reset(row);
-    if (code != SQLITE_ROW)
-        return COP_FAIL(
+        status = cop_store__link(
+            cop_store__audited[t], row, version, chain->link, chain->link, err);
+    else if (code == SQLITE_DONE)
+        status = COP_FAIL(
             err,
             COP_ESTORE,
             "%s %lld is gone: link %lld of the audit chain names it",
             name,
             (long long)id,
             (long long)seq);
+    else
+        status = cop_store__fail(chain->store->db, "cannot read", err);
+    (void)sqlite3_reset(row);
+    if (status != COP_OK) return status;
     const void *stored = sqlite3_column_blob(chain->log, 4);
     if (stored == NULL || sqlite3_column_bytes(chain->log, 4) != 32 ||
         memcmp(stored, chain->link, 32) != 0)

@@ -311,21 +311,19 @@ static void text_with_quotes_survives(void **state)
 
 int run_rows_tests(void)
 {
-#define CASE(test)                                                                     \
-    cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(models_come_back),
-        CASE(datasets_come_back),
-        CASE(the_newest_evaluation_comes_back),
-        CASE(the_newest_measurement_comes_back),
-        CASE(an_equal_config_resumes_its_run),
-        CASE(candidates_come_back_by_seq),
-        CASE(cuts_come_back),
-        CASE(attributions_come_back_newest_first),
-        CASE(a_taken_name_is_refused),
-        CASE(a_reference_to_nothing_is_refused),
-        CASE(many_rows_are_listed),
-        CASE(text_with_quotes_survives),
+        STORE_TEST(models_come_back),
+        STORE_TEST(datasets_come_back),
+        STORE_TEST(the_newest_evaluation_comes_back),
+        STORE_TEST(the_newest_measurement_comes_back),
+        STORE_TEST(an_equal_config_resumes_its_run),
+        STORE_TEST(candidates_come_back_by_seq),
+        STORE_TEST(cuts_come_back),
+        STORE_TEST(attributions_come_back_newest_first),
+        STORE_TEST(a_taken_name_is_refused),
+        STORE_TEST(a_reference_to_nothing_is_refused),
+        STORE_TEST(many_rows_are_listed),
+        STORE_TEST(text_with_quotes_survives),
     };
     return cmocka_run_group_tests_name("store rows", tests, NULL, NULL);
 }

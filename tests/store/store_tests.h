@@ -27,6 +27,8 @@ struct fixture {
 };
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
+#define STORE_TEST(test)                                                               \
+    cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
 /** The rows that fill_project puts. */
 struct sample_rows {
