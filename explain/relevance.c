@@ -32,6 +32,13 @@ const struct cop_relevance cop_relevance_winner = {
     .conserves = true,
 };
 
+/* Where a constant wins, it keeps what arrived. */
+const struct cop_relevance cop_relevance_choice = {
+    .name = "choice",
+    .rule = COP_RELEVANCE_MOVE,
+    .conserves = false,
+};
+
 const struct cop_relevance cop_relevance_move = {
     .name = "move",
     .rule = COP_RELEVANCE_MOVE,

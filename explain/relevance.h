@@ -25,9 +25,10 @@ struct cop_relevance {
 /* The menu. */
 extern const struct cop_relevance cop_relevance_linear; /* Conv, Gemm: RATIO */
 extern const struct cop_relevance cop_relevance_sum;    /* Add, pools of means: RATIO */
-extern const struct cop_relevance cop_relevance_product;     /* Mul, Div: RATIO */
+extern const struct cop_relevance cop_relevance_product;     /* Mul, MatMul: RATIO */
 extern const struct cop_relevance cop_relevance_elementwise; /* Relu, Sigmoid: PASS */
 extern const struct cop_relevance cop_relevance_winner;      /* MaxPool: MOVE */
+extern const struct cop_relevance cop_relevance_choice;      /* Max, Min: MOVE */
 extern const struct cop_relevance cop_relevance_move;        /* Reshape, Concat: MOVE */
 extern const struct cop_relevance
     cop_relevance_normalise;                          /* BatchNormalization: RATIO */

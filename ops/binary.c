@@ -456,7 +456,7 @@ const struct cop_op cop_op_max = {
     .macs = cop_macs_none,
     .lower = max_lower,
     .coupling = &cop_couple_elementwise,
-    .relevance = &cop_relevance_winner,
+    .relevance = &cop_relevance_choice,
 };
 
 const struct cop_op cop_op_min = {
@@ -471,7 +471,7 @@ const struct cop_op cop_op_min = {
     .macs = cop_macs_none,
     .lower = min_lower,
     .coupling = &cop_couple_elementwise,
-    .relevance = &cop_relevance_winner,
+    .relevance = &cop_relevance_choice,
 };
 
 const struct cop_op cop_op_equal = {

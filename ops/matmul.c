@@ -277,5 +277,5 @@ const struct cop_op cop_op_matmul = {
     .macs = matmul_macs,
     .lower = matmul_lower,
     .coupling = &matmul_coupling,
-    .relevance = &cop_relevance_linear,
+    .relevance = &cop_relevance_product,
 };

@@ -19,13 +19,18 @@ struct tally {
 static bool run_checks(struct check *check)
 {
     return check_forward(check) && check_fold(check) && check_macs(check) &&
-           check_prune(check) && check_file(check);
+           check_backward(check) && check_prune(check) && check_relevance(check) &&
+           check_file(check);
 }
 
 /* A line that compared nothing at all would pass for ever. */
 static bool exercised(struct check *check)
 {
     const int64_t n = check->n_forward + check->n_folded + check->n_read;
+    const bool needs_gradient = check->line->has_grad && check_is_live(check) &&
+                                check->call.dst[0].dtype == COP_F32;
+    if (needs_gradient && check->n_gradient == 0)
+        return check_fail(check, "no derivative was compared");
     return n > 0 || check_fail(check, "nothing was compared");
 }
 
