@@ -30,7 +30,8 @@ struct findings {
     char unreadable_why[MAX_SHOWN][240];
     int64_t duplicates; /* samples equal to an earlier one */
     int64_t conflicts;  /* of them, with another label than the earlier one */
-    int64_t first_duplicates[MAX_SHOWN][2];
+    int64_t
+        *duplicate_of; /* [n] the earlier sample that a sample is equal to; else -1 */
     struct fingerprint *prints; /* [n - unreadable] */
     int64_t n_prints;
 };
@@ -49,20 +50,27 @@ static void find_duplicates(const struct cop_dataset *dataset, struct findings *
     qsort(
         found->prints, (size_t)found->n_prints, sizeof *found->prints, compare_prints);
     const struct fingerprint *first = found->prints;
+    for (int64_t i = 0; i < found->n; ++i)
+        found->duplicate_of[i] = -1;
     for (int64_t i = 1; i < found->n_prints; ++i) {
         const struct fingerprint *print = &found->prints[i];
         if (memcmp(print->digest, first->digest, sizeof print->digest) != 0) {
             first = print;
             continue;
         }
-        if (found->duplicates < MAX_SHOWN) {
-            found->first_duplicates[found->duplicates][0] = first->sample;
-            found->first_duplicates[found->duplicates][1] = print->sample;
-        }
+        found->duplicate_of[print->sample] = first->sample;
         ++found->duplicates;
         found->conflicts += cop_dataset_label(dataset, print->sample) !=
                             cop_dataset_label(dataset, first->sample);
     }
+}
+
+/* The next sample from @p from on that is equal to an earlier one; n if there is none. */
+static int64_t next_duplicate(const struct findings *found, int64_t from)
+{
+    while (from < found->n && found->duplicate_of[from] < 0)
+        ++from;
+    return from;
 }
 
 /* What reading is done in. */
@@ -148,7 +156,9 @@ static enum cop_status look(
     found->class_n = COP_ARENA_NEW_N(cli->arena, found->n_classes + 1, int64_t);
     found->prints = cop_mem_array((size_t)found->n, sizeof *found->prints);
     enum cop_status status = COP_OK;
-    if (batch.elements == NULL || found->class_n == NULL || found->prints == NULL)
+    found->duplicate_of = COP_ARENA_NEW_N(cli->arena, found->n + 1, int64_t);
+    if (batch.elements == NULL || found->class_n == NULL || found->prints == NULL ||
+        found->duplicate_of == NULL)
         status = COP_FAIL_NOMEM(err);
     while (batch.first < found->n && status == COP_OK) {
         batch.n = found->n - batch.first;
@@ -196,12 +206,14 @@ static void print_findings(
     if (found->conflicts > 0)
         printf(", %lld of them with another label", (long long)found->conflicts);
     putchar('\n');
-    for (int64_t i = 0; i < found->duplicates && i < MAX_SHOWN; ++i) {
-        const int64_t *pair = found->first_duplicates[i];
+    int64_t sample = next_duplicate(found, 0);
+    for (int i = 0; sample < found->n && i < MAX_SHOWN; ++i) {
+        const int64_t first = found->duplicate_of[sample];
         printf(
             "             %s is %s\n",
-            cop_dataset_sample_name(dataset, pair[1], name, sizeof name),
-            cop_dataset_sample_name(dataset, pair[0], other, sizeof other));
+            cop_dataset_sample_name(dataset, sample, name, sizeof name),
+            cop_dataset_sample_name(dataset, first, other, sizeof other));
+        sample = next_duplicate(found, sample + 1);
     }
     if (found->duplicates > MAX_SHOWN) puts("             ...");
 }
@@ -254,13 +266,15 @@ static enum cop_status print_json(
     cop_json_count(cli, document, "duplicates", found->duplicates);
     cop_json_count(cli, document, "conflicts", found->conflicts);
     cJSON *equal = cop_json_array(cli, document, "first_duplicates");
-    for (int64_t i = 0; i < found->duplicates && i < MAX_SHOWN; ++i) {
+    int64_t sample = next_duplicate(found, 0);
+    for (int i = 0; sample < found->n && i < MAX_SHOWN; ++i) {
         cJSON *element = cop_json_element(cli, equal);
-        const int64_t *pair = found->first_duplicates[i];
-        cop_dataset_sample_name(dataset, pair[1], name, sizeof name);
+        const int64_t first = found->duplicate_of[sample];
+        cop_dataset_sample_name(dataset, sample, name, sizeof name);
         cop_json_text(cli, element, "sample", name);
-        cop_dataset_sample_name(dataset, pair[0], name, sizeof name);
+        cop_dataset_sample_name(dataset, first, name, sizeof name);
         cop_json_text(cli, element, "equals", name);
+        sample = next_duplicate(found, sample + 1);
     }
     cJSON *classes = cop_json_array(cli, document, "per_class");
     for (int32_t c = 0; c < found->n_classes; ++c) {

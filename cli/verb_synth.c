@@ -324,6 +324,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
         &cli->progress,
         &outcome.result,
         err);
+    if (status == COP_EINTR)
+        cop_progress_note(
+            &cli->progress, "what was tried is stored; the same command goes on");
     const bool has_rows =
         (status == COP_OK || status == COP_ELIMIT || status == COP_EINTR) &&
         outcome.result.run_id != 0;

@@ -13,7 +13,7 @@ build=$1
 SOURCE=$2
 script=$3
 BUILD=$build
-PATH=$build:$build/tests/cli:$build/examples/faces:$PATH
+PATH=$build:$build/tests/cli:$build/examples:$PATH
 export PATH SOURCE BUILD
 unset NO_COLOR
 work=$(mktemp -d "${TMPDIR:-/tmp}/coppice-cli.XXXXXX") || exit 1
