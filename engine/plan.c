@@ -11,11 +11,7 @@
 
 /* How the tensor's first array and a row-major tensor map. */
 static enum cop_status make_port(
-    struct cop_plan *plan,
-    int32_t tensor,
-    bool is_start,
-    struct cop_port *port,
-    struct cop_err *err)
+    struct cop_plan *plan, int32_t tensor, struct cop_port *port, struct cop_err *err)
 {
     int32_t array;
     const struct cop_md *plain;
@@ -34,7 +30,6 @@ static enum cop_status make_port(
     if (port->is_plain) return COP_OK;
     COP_TRY(
         cop_md_create(plan->arena, cop_plan__shape(plan, tensor), NULL, &plain, err));
-    if (is_start) return cop_copy_between(plan->arena, plain, own, &port->copy, err);
     return cop_copy_between(plan->arena, own, plain, &port->copy, err);
 }
 
@@ -48,38 +43,17 @@ static size_t port_bytes(const struct cop_plan *plan, const struct cop_port *por
     return (size_t)cop_shape_n(cop_plan__shape(plan, port->tensor)) * sizeof(float);
 }
 
-static enum cop_status make_starts(
+static enum cop_status make_ports(
     struct cop_plan *plan,
-    const struct cop_graph *graph,
-    const struct cop_plan_options *options,
+    const int32_t *tensors,
+    int32_t n,
+    struct cop_port **ports,
     struct cop_err *err)
 {
-    plan->n_starts =
-        options->n_starts > 0 ? options->n_starts : cop_graph_n_inputs(graph);
-    plan->starts = COP_ARENA_NEW_N(plan->arena, plan->n_starts, struct cop_port);
-    if (plan->starts == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < plan->n_starts; i++) {
-        const struct cop_value *value =
-            options->n_starts > 0 ? options->starts[i] : cop_graph_input(graph, i);
-        COP_TRY(make_port(plan, value->id, true, &plan->starts[i], err));
-    }
-    return COP_OK;
-}
-
-static enum cop_status make_ends(
-    struct cop_plan *plan,
-    const struct cop_graph *graph,
-    const struct cop_plan_options *options,
-    struct cop_err *err)
-{
-    plan->n_ends = options->n_ends > 0 ? options->n_ends : cop_graph_n_outputs(graph);
-    plan->ends = COP_ARENA_NEW_N(plan->arena, plan->n_ends, struct cop_port);
-    if (plan->ends == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < plan->n_ends; i++) {
-        const struct cop_value *value =
-            options->n_ends > 0 ? options->ends[i] : cop_graph_output(graph, i);
-        COP_TRY(make_port(plan, value->id, false, &plan->ends[i], err));
-    }
+    *ports = COP_ARENA_NEW_N(plan->arena, n, struct cop_port);
+    if (*ports == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < n; i++)
+        COP_TRY(make_port(plan, tensors[i], &(*ports)[i], err));
     return COP_OK;
 }
 
@@ -122,26 +96,53 @@ static void keep_everything(struct cop_program *program)
     }
 }
 
-static enum cop_status compile(
-    struct cop_plan *plan,
-    const struct cop_graph *graph,
-    const struct cop_plan_options *options,
-    struct cop_err *err)
+static enum cop_status compile(struct cop_plan *plan, struct cop_err *err)
 {
-    COP_TRY(cop_program_create(plan->arena, graph, options, &plan->program, err));
-    cop_program_remove_dead(plan->program);
-    if (options->purpose == COP_PURPOSE_INFER)
-        COP_TRY(cop_program_fuse(plan->program, err));
+    struct cop_program *program = plan->program;
+    cop_program_remove_dead(program);
+    if (plan->purpose == COP_PURPOSE_INFER)
+        COP_TRY(cop_program_fuse(program, err));
     else
-        keep_everything(plan->program);
+        keep_everything(program);
     COP_TRY(cop_plan__build(plan, err));
-    COP_TRY(make_starts(plan, graph, options, err));
-    COP_TRY(make_ends(plan, graph, options, err));
+    plan->n_starts = program->n_starts;
+    plan->n_ends = program->n_ends;
+    COP_TRY(make_ports(plan, program->starts, program->n_starts, &plan->starts, err));
+    COP_TRY(make_ports(plan, program->ends, program->n_ends, &plan->ends, err));
     COP_TRY(keep_constants(plan, err));
     COP_TRY(cop_plan__place(plan, err));
     COP_TRY(cop_plan__bind(plan, err));
-    if (options->purpose == COP_PURPOSE_INFER) return COP_OK;
+    if (plan->purpose == COP_PURPOSE_INFER) return COP_OK;
     return cop_plan__backward_create(plan, err);
+}
+
+enum cop_status cop_plan__new(
+    struct cop_engine *engine,
+    int threads,
+    enum cop_purpose purpose,
+    struct cop_plan **plan,
+    struct cop_err *err)
+{
+    *plan = cop_mem_array(1, sizeof **plan);
+    if (*plan == NULL) return COP_FAIL_NOMEM(err);
+    (*plan)->engine = engine;
+    (*plan)->purpose = purpose;
+    (*plan)->threads = threads > 0 ? threads : cop_par_max_threads();
+    (*plan)->arena = cop_arena_create();
+    if ((*plan)->arena != NULL) return COP_OK;
+    cop_mem_free(*plan);
+    *plan = NULL;
+    return COP_FAIL_NOMEM(err);
+}
+
+/* oneDNN fits kernels to the thread count at creation. */
+enum cop_status cop_plan__compile(struct cop_plan *plan, struct cop_err *err)
+{
+    int before = cop_par_threads();
+    cop_par_set_threads(plan->threads);
+    enum cop_status status = compile(plan, err);
+    cop_par_set_threads(before);
+    return status;
 }
 
 enum cop_status cop_plan_create(
@@ -153,22 +154,11 @@ enum cop_status cop_plan_create(
 {
     *plan = NULL;
     COP_TRY(check_options(graph, options, err));
-    struct cop_plan *fresh = cop_mem_array(1, sizeof *fresh);
-    if (fresh == NULL) return COP_FAIL_NOMEM(err);
-    enum cop_status status = COP_OK;
-    fresh->engine = engine;
-    fresh->purpose = options->purpose;
-    fresh->threads = options->threads > 0 ? options->threads : cop_par_max_threads();
-    fresh->arena = cop_arena_create();
-    if (fresh->arena == NULL) {
-        status = COP_FAIL_NOMEM(err);
-    } else {
-        /* oneDNN fits kernels to the thread count at creation. */
-        int before = cop_par_threads();
-        cop_par_set_threads(fresh->threads);
-        status = compile(fresh, graph, options, err);
-        cop_par_set_threads(before);
-    }
+    struct cop_plan *fresh;
+    COP_TRY(cop_plan__new(engine, options->threads, options->purpose, &fresh, err));
+    enum cop_status status =
+        cop_program_create(fresh->arena, graph, options, &fresh->program, err);
+    if (status == COP_OK) status = cop_plan__compile(fresh, err);
     if (status != COP_OK) {
         cop_plan_destroy(fresh);
         return status;
@@ -224,10 +214,7 @@ static enum cop_status load(
         const struct cop_port *port = &plan->starts[i];
         if (starts[i] == NULL)
             return COP_FAIL(err, COP_EINVAL, "start %d is not given", (int)i);
-        if (port->is_plain)
-            memcpy(port_data(plan, port), starts[i], port_bytes(plan, port));
-        else
-            COP_TRY(cop_copy_run(&port->copy, starts[i], port_data(plan, port), err));
+        memcpy(port_data(plan, port), starts[i], port_bytes(plan, port));
     }
     return COP_OK;
 }
@@ -305,7 +292,7 @@ enum cop_status cop_plan_read(
             (long long)n);
     struct cop_port port;
     struct cop_arena_mark mark = cop_arena_mark(plan->arena);
-    enum cop_status status = make_port(plan, value_id, false, &port, err);
+    enum cop_status status = make_port(plan, value_id, &port, err);
     if (status == COP_OK) {
         int before = cop_par_threads();
         cop_par_set_threads(plan->threads);

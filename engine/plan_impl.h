@@ -77,7 +77,7 @@ struct cop_mask {
 /** How a value crosses the border of the plan. */
 struct cop_port {
     int32_t tensor;
-    struct cop_copy copy; /* start: plain to array; else array to plain */
+    struct cop_copy copy; /* to row-major; starts are row-major themselves */
     bool is_plain;
 };
 
@@ -115,6 +115,18 @@ struct cop_plan {
     bool has_run;
     struct cop_backward *backward;
 };
+
+/* ---- plan.c ------------------------------------------------------------------------- */
+
+/** An empty plan; its program is set by the caller before it is compiled. */
+COP_NODISCARD enum cop_status cop_plan__new(
+    struct cop_engine *engine,
+    int threads,
+    enum cop_purpose purpose,
+    struct cop_plan **plan,
+    struct cop_err *err);
+COP_NODISCARD enum cop_status cop_plan__compile(
+    struct cop_plan *plan, struct cop_err *err);
 
 /* ---- build.c: arrays and steps ------------------------------------------------------ */
 

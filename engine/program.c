@@ -205,6 +205,9 @@ static enum cop_status mark_starts(
     struct cop_err *err)
 {
     int32_t n = options->n_starts > 0 ? options->n_starts : cop_graph_n_inputs(graph);
+    program->n_starts = n;
+    program->starts = COP_ARENA_NEW_N(program->arena, n, int32_t);
+    if (program->starts == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < n; i++) {
         const struct cop_value *value =
             options->n_starts > 0 ? options->starts[i] : cop_graph_input(graph, i);
@@ -219,6 +222,7 @@ static enum cop_status mark_starts(
                 value->name,
                 cop_dtype_name(tensor->dtype));
         COP_TRY(check_size(tensor, err));
+        program->starts[i] = value->id;
         tensor->role = COP_TENSOR_START;
         tensor->data = NULL;
         tensor->buf = NULL;
@@ -294,18 +298,34 @@ static enum cop_status lower_needed(
     return COP_OK;
 }
 
-static void mark_ends(
-    struct cop_program *program,
-    const struct cop_value *const *values,
-    int32_t n,
-    bool *needed,
-    bool is_tap)
+static void keep(struct cop_program *program, int32_t tensor, bool *needed)
 {
+    needed[tensor] = true;
+    program->tensors[tensor].keep = true;
+}
+
+static enum cop_status mark_ends(
+    struct cop_program *program,
+    const struct cop_graph *graph,
+    const struct cop_plan_options *options,
+    bool *needed,
+    struct cop_err *err)
+{
+    int32_t n = options->n_ends > 0 ? options->n_ends : cop_graph_n_outputs(graph);
+    program->n_ends = n;
+    program->ends = COP_ARENA_NEW_N(program->arena, n, int32_t);
+    if (program->ends == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < n; i++) {
-        needed[values[i]->id] = true;
-        program->tensors[values[i]->id].keep = true;
-        if (is_tap) program->tensors[values[i]->id].is_tap = true;
+        const struct cop_value *value =
+            options->n_ends > 0 ? options->ends[i] : cop_graph_output(graph, i);
+        program->ends[i] = value->id;
+        keep(program, value->id, needed);
     }
+    for (int32_t i = 0; i < options->n_taps; i++) {
+        keep(program, options->taps[i]->id, needed);
+        program->tensors[options->taps[i]->id].is_tap = true;
+    }
+    return COP_OK;
 }
 
 /* An end behind the starts was lowered; anything else must be known or a start. */
@@ -346,12 +366,7 @@ enum cop_status cop_program_create(
     COP_TRY(cop_graph_facts(graph, options->mb, arena, &facts, err));
     COP_TRY(add_value_tensors(fresh, graph, facts, err));
     COP_TRY(mark_starts(fresh, graph, options, err));
-    mark_ends(fresh, options->ends, options->n_ends, needed, false);
-    for (int32_t i = 0; options->n_ends == 0 && i < cop_graph_n_outputs(graph); i++) {
-        const struct cop_value *output = cop_graph_output(graph, i);
-        mark_ends(fresh, &output, 1, needed, false);
-    }
-    mark_ends(fresh, options->taps, options->n_taps, needed, true);
+    COP_TRY(mark_ends(fresh, graph, options, needed, err));
     mark_needed(graph, fresh, needed);
     COP_TRY(lower_needed(fresh, graph, facts, needed, err));
     COP_TRY(check_reached(fresh, graph, needed, err));

@@ -134,6 +134,10 @@ struct cop_program {
     struct cop_prim **prims;
     int32_t n_prims;
     int32_t cap_prims;
+    int32_t *starts; /* tensors, in the order of the caller */
+    int32_t n_starts;
+    int32_t *ends;
+    int32_t n_ends;
 };
 
 struct cop_plan_options;

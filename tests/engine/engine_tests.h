@@ -4,6 +4,7 @@
 
 int test_forward(void);
 int test_plans(void);
+int test_machine(void);
 int test_backward(void);
 
 #endif

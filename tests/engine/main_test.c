@@ -5,5 +5,5 @@
 
 int main(void)
 {
-    return test_forward() + test_plans() + test_backward();
+    return test_machine() + test_forward() + test_plans() + test_backward();
 }

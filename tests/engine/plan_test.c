@@ -435,14 +435,11 @@ static void plans_share_packed_weights(void **state)
     cop_graph_destroy(graph);
 }
 
-static void failing_allocations_are_told(void **state)
+static void check_failing_allocations(
+    const struct cop_graph *graph, enum cop_purpose purpose)
 {
-    struct cop_rng rng;
     struct cop_err err;
-    (void)state;
-    cop_rng_init(&rng, SEED + 10);
-    struct cop_graph *graph = toy_random_net(&rng, 2);
-    const struct cop_plan_options options = {.mb = 1};
+    const struct cop_plan_options options = {.mb = 1, .purpose = purpose};
     struct cop_plan *plan = NULL;
     enum cop_status status = COP_ENOMEM;
     int64_t n = 1;
@@ -458,6 +455,16 @@ static void failing_allocations_are_told(void **state)
     assert_int_equal(status, COP_OK);
     assert_true(n > 10);
     cop_plan_destroy(plan);
+}
+
+static void failing_allocations_are_told(void **state)
+{
+    struct cop_rng rng;
+    (void)state;
+    cop_rng_init(&rng, SEED + 10);
+    struct cop_graph *graph = toy_random_net(&rng, 2);
+    check_failing_allocations(graph, COP_PURPOSE_INFER);
+    check_failing_allocations(graph, COP_PURPOSE_BACKWARD);
     cop_graph_destroy(graph);
 }
 
