@@ -1,0 +1,318 @@
+/* zoo/layers.c - layers with fresh weights; see layers.h. */
+#include "zoo/layers.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SOURCES = 8, MAX_LIST = 8 };
+
+static void fail(struct cop_layers *layers, enum cop_status status)
+{
+    if (layers->status == COP_OK) layers->status = status;
+}
+
+const char *cop_layers__name(struct cop_layers *layers, const char *format, ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct cop_arena *arena = cop_graph_arena(layers->graph);
+    const char *name = layers->scope != NULL
+                           ? cop_arena_printf(arena, "%s.%s", layers->scope, text)
+                           : cop_arena_strdup(arena, text);
+    if (name == NULL) fail(layers, COP_FAIL_NOMEM(layers->err));
+    return name;
+}
+
+/* ---- attributes from text ----------------------------------------------------------------- */
+
+static enum cop_status set_attr(
+    struct cop_layers *layers,
+    const struct cop_op *op,
+    char *attrs,
+    const char *name,
+    const char *text)
+{
+    const struct cop_attr_spec *spec = cop_attrs_find(op->attrs, name);
+    if (spec == NULL)
+        return COP_FAIL(
+            layers->err, COP_EUNSUPPORTED, "%s has no attribute '%s'", op->name, name);
+    int64_t ints[MAX_LIST];
+    struct cop_ints list = {0};
+    for (char *end = NULL; list.n < MAX_LIST; text = end + 1) {
+        ints[list.n++] = strtoll(text, &end, 10);
+        if (*end != ',') break;
+    }
+    if (spec->type == COP_ATTR_INT) {
+        memcpy(attrs + spec->offset, &ints[0], sizeof ints[0]);
+        return COP_OK;
+    }
+    list.at = cop_arena_copy(
+        cop_graph_arena(layers->graph), ints, (size_t)list.n * sizeof *ints);
+    if (list.at == NULL) return COP_FAIL_NOMEM(layers->err);
+    memcpy(attrs + spec->offset, &list, sizeof list);
+    return COP_OK;
+}
+
+static enum cop_status parse_attrs(
+    struct cop_layers *layers, const struct cop_op *op, const char *text, void **attrs)
+{
+    struct cop_arena *arena = cop_graph_arena(layers->graph);
+    *attrs = cop_arena_array(arena, 1, op->attrs_size != 0 ? op->attrs_size : 1);
+    char *copy = cop_arena_strdup(arena, text);
+    if (*attrs == NULL || copy == NULL) return COP_FAIL_NOMEM(layers->err);
+    cop_attrs_default(op->attrs, *attrs);
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        char *equals = strchr(word, '=');
+        if (equals == NULL) continue;
+        *equals = '\0';
+        COP_TRY(set_attr(layers, op, *attrs, word, equals + 1));
+    }
+    return COP_OK;
+}
+
+static enum cop_status add_op(
+    struct cop_layers *layers,
+    struct cop_node_spec *spec,
+    const char *op_name,
+    const char *attrs_text,
+    struct cop_value **dst)
+{
+    spec->op = cop_op_find(cop_graph_ops(layers->graph), op_name);
+    if (spec->op == NULL)
+        return COP_FAIL(
+            layers->err, COP_EUNSUPPORTED, "the set has no operator %s", op_name);
+    void *attrs = NULL;
+    COP_TRY(parse_attrs(layers, spec->op, attrs_text, &attrs));
+    spec->attrs = attrs;
+    struct cop_node *node = NULL;
+    COP_TRY(cop_graph_add_node(layers->graph, spec, &node, layers->err));
+    *dst = node->dst[0];
+    /* Shapes are needed by the layers behind; inferring one node is enough. */
+    struct cop_fact src[MAX_SOURCES] = {{0}};
+    struct cop_fact result = {0};
+    for (int32_t i = 0; i < node->n_src; i++) {
+        const struct cop_value *value = node->src[i];
+        src[i] = (struct cop_fact){
+            .dtype = value->dtype,
+            .shape = value->shape,
+            .data = value->data != NULL ? cop_buf_data(value->data) : NULL,
+        };
+    }
+    enum cop_status status = node->op->infer(node, src, &result, layers->err);
+    if (status != COP_OK) {
+        cop_err_in(layers->err, "node '%s' (%s)", node->name, node->op->name);
+        return status;
+    }
+    (*dst)->dtype = result.dtype;
+    (*dst)->shape = result.shape;
+    return COP_OK;
+}
+
+struct cop_value *cop_layers__op(
+    struct cop_layers *layers, const char *op, const char *name, const char *attrs, ...)
+{
+    struct cop_value *src[MAX_SOURCES];
+    struct cop_node_spec spec = {.name = name, .src = src, .n_dst = 1};
+    va_list list;
+    va_start(list, attrs);
+    struct cop_value *next = va_arg(list, struct cop_value *);
+    while (next != NULL && spec.n_src < MAX_SOURCES) {
+        src[spec.n_src++] = next;
+        next = va_arg(list, struct cop_value *);
+    }
+    va_end(list);
+    if (layers->status != COP_OK) return NULL;
+    struct cop_value *dst = NULL;
+    fail(layers, add_op(layers, &spec, op, attrs, &dst));
+    return layers->status == COP_OK ? dst : NULL;
+}
+
+/* ---- weights ------------------------------------------------------------------------------ */
+
+static struct cop_value *constant(
+    struct cop_layers *layers,
+    const char *name,
+    const struct cop_shape *shape,
+    const double range[2] /* low and high */)
+{
+    if (layers->status != COP_OK) return NULL;
+    size_t n = (size_t)cop_shape_n(shape);
+    struct cop_buf *buf = NULL;
+    struct cop_value *value = NULL;
+    fail(layers, cop_buf_create(n * sizeof(float), &buf, layers->err));
+    if (layers->status != COP_OK) return NULL;
+    float *elements = cop_buf_mutable(buf);
+    for (size_t i = 0; i < n; i++)
+        elements[i] =
+            (float)(range[0] + (range[1] - range[0]) * cop_rng_unit(&layers->rng));
+    fail(
+        layers,
+        cop_graph_add_const(
+            layers->graph, name, COP_F32, shape, buf, &value, layers->err));
+    cop_buf_release(buf);
+    return layers->status == COP_OK ? value : NULL;
+}
+
+/* Half the width of the uniform distribution whose variance is 2 / fan_in: He et al.,
+ * "Delving Deep into Rectifiers", 2015, equation 10. */
+static double he_bound(int64_t fan_in)
+{
+    return sqrt(6.0 / (double)fan_in);
+}
+
+struct cop_value *cop_layers__conv(
+    struct cop_layers *layers,
+    const char *name,
+    struct cop_value *src,
+    const struct cop_conv_spec *spec)
+{
+    if (layers->status != COP_OK) return NULL;
+    int64_t group = spec->group > 0 ? spec->group : 1;
+    int64_t icg = src->shape.dim[1] / group;
+    const int64_t *k = spec->kernel;
+    const struct cop_shape shape = {.rank = 4, .dim = {spec->oc, icg, k[0], k[1]}};
+    const double bound = he_bound(icg * k[0] * k[1]);
+    const double he[2] = {-bound, bound};
+    const double small[2] = {-0.05, 0.05};
+    struct cop_value *weights =
+        constant(layers, cop_layers__name(layers, "%s.weight", name), &shape, he);
+    struct cop_value *bias = NULL;
+    if (spec->has_bias) {
+        const struct cop_shape vector = {.rank = 1, .dim = {spec->oc}};
+        bias =
+            constant(layers, cop_layers__name(layers, "%s.bias", name), &vector, small);
+    }
+    char attrs[192];
+    (void)snprintf(
+        attrs,
+        sizeof attrs,
+        "kernel_shape=%lld,%lld strides=%lld,%lld pads=%lld,%lld,%lld,%lld group=%lld",
+        (long long)k[0],
+        (long long)k[1],
+        (long long)spec->stride,
+        (long long)spec->stride,
+        (long long)spec->pad[0],
+        (long long)spec->pad[1],
+        (long long)spec->pad[0],
+        (long long)spec->pad[1],
+        (long long)group);
+    return cop_layers__op(
+        layers,
+        "Conv",
+        cop_layers__name(layers, "%s", name),
+        attrs,
+        src,
+        weights,
+        bias,
+        NULL);
+}
+
+struct cop_value *cop_layers__bn(
+    struct cop_layers *layers, const char *name, struct cop_value *src, double epsilon)
+{
+    if (layers->status != COP_OK) return NULL;
+    static const char *const parts[4] = {
+        "weight", "bias", "running_mean", "running_var"};
+    static const double ranges[4][2] = {
+        {0.7, 1.3}, {-0.2, 0.2}, {-0.2, 0.2}, {0.5, 1.5}};
+    const struct cop_shape vector = {.rank = 1, .dim = {src->shape.dim[1]}};
+    struct cop_value *params[4];
+    for (int i = 0; i < 4; i++)
+        params[i] = constant(
+            layers,
+            cop_layers__name(layers, "%s.%s", name, parts[i]),
+            &vector,
+            ranges[i]);
+    struct cop_value *dst = cop_layers__op(
+        layers,
+        "BatchNormalization",
+        cop_layers__name(layers, "%s", name),
+        "",
+        src,
+        params[0],
+        params[1],
+        params[2],
+        params[3],
+        NULL);
+    if (dst == NULL) return NULL;
+    const struct cop_attr_spec *spec =
+        cop_attrs_find(dst->producer->op->attrs, "epsilon");
+    float value = (float)epsilon;
+    if (spec != NULL)
+        memcpy((char *)dst->producer->attrs + spec->offset, &value, sizeof value);
+    return dst;
+}
+
+struct cop_value *cop_layers__relu(
+    struct cop_layers *layers, const char *name, struct cop_value *src)
+{
+    return cop_layers__op(
+        layers, "Relu", cop_layers__name(layers, "%s", name), "", src, NULL);
+}
+
+struct cop_value *cop_layers__relu6(
+    struct cop_layers *layers, const char *name, struct cop_value *src)
+{
+    const struct cop_shape scalar = {.rank = 0};
+    const double low[2] = {0.0, 0.0};
+    const double high[2] = {6.0, 6.0};
+    struct cop_value *least =
+        constant(layers, cop_layers__name(layers, "%s.min", name), &scalar, low);
+    struct cop_value *most =
+        constant(layers, cop_layers__name(layers, "%s.max", name), &scalar, high);
+    return cop_layers__op(
+        layers,
+        "Clip",
+        cop_layers__name(layers, "%s", name),
+        "",
+        src,
+        least,
+        most,
+        NULL);
+}
+
+struct cop_value *cop_layers__linear(
+    struct cop_layers *layers, const char *name, struct cop_value *src, int64_t n)
+{
+    if (layers->status != COP_OK) return NULL;
+    const struct cop_shape matrix = {.rank = 2, .dim = {n, src->shape.dim[1]}};
+    const struct cop_shape vector = {.rank = 1, .dim = {n}};
+    const double bound = he_bound(src->shape.dim[1]);
+    const double he[2] = {-bound, bound};
+    const double small[2] = {-0.05, 0.05};
+    struct cop_value *weights =
+        constant(layers, cop_layers__name(layers, "%s.weight", name), &matrix, he);
+    struct cop_value *bias =
+        constant(layers, cop_layers__name(layers, "%s.bias", name), &vector, small);
+    return cop_layers__op(
+        layers,
+        "Gemm",
+        cop_layers__name(layers, "%s", name),
+        "transB=1",
+        src,
+        weights,
+        bias,
+        NULL);
+}
+
+struct cop_value *cop_layers__global_pool(
+    struct cop_layers *layers, struct cop_value *src)
+{
+    struct cop_value *x = cop_layers__op(
+        layers,
+        "GlobalAveragePool",
+        cop_layers__name(layers, "avgpool"),
+        "",
+        src,
+        NULL);
+    return cop_layers__op(
+        layers, "Flatten", cop_layers__name(layers, "flatten"), "axis=1", x, NULL);
+}

@@ -1,0 +1,71 @@
+/* zoo/layers.h - a network under construction; only for zoo/.
+ *
+ * The builder remembers its first failure and then hands on NULL, so that a network reads
+ * as the list of its layers. */
+#ifndef COP_ZOO_LAYERS_H
+#define COP_ZOO_LAYERS_H
+
+#include "base/rng.h"
+#include "zoo/zoo.h"
+
+#include <stdbool.h>
+
+struct cop_layers {
+    struct cop_graph *graph;
+    struct cop_rng rng;
+    enum cop_status status;
+    struct cop_err *err;
+    const char *scope; /* put before every name, with a dot; NULL: none */
+};
+
+/** Attributes as text: "kernel_shape=3,3 strides=2,2".  Sources end with NULL. */
+struct cop_value *cop_layers__op(
+    struct cop_layers *layers, const char *op, const char *name, const char *attrs, ...)
+    __attribute__((sentinel));
+
+/** A convolution over h and w. */
+struct cop_conv_spec {
+    int64_t oc;
+    int64_t kernel[2];
+    int64_t stride;
+    int64_t pad[2]; /* on both sides of h and of w */
+    int64_t group;  /* 0: 1 */
+    bool has_bias;
+};
+struct cop_value *cop_layers__conv(
+    struct cop_layers *layers,
+    const char *name,
+    struct cop_value *src,
+    const struct cop_conv_spec *spec);
+struct cop_value *cop_layers__bn(
+    struct cop_layers *layers, const char *name, struct cop_value *src, double epsilon);
+struct cop_value *cop_layers__relu(
+    struct cop_layers *layers, const char *name, struct cop_value *src);
+struct cop_value *cop_layers__relu6(
+    struct cop_layers *layers, const char *name, struct cop_value *src);
+struct cop_value *cop_layers__linear(
+    struct cop_layers *layers, const char *name, struct cop_value *src, int64_t n);
+/** GlobalAveragePool and Flatten. */
+struct cop_value *cop_layers__global_pool(
+    struct cop_layers *layers, struct cop_value *src);
+/** "scope.name" in the graph's arena; NULL after a failure. */
+const char *cop_layers__name(struct cop_layers *layers, const char *format, ...)
+    COP_PRINTF(2, 3);
+
+/* The networks: from input to scores. */
+struct cop_value *cop_zoo__resnet(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes, int depth);
+struct cop_value *cop_zoo__vgg(
+    struct cop_layers *layers,
+    struct cop_value *x,
+    int64_t classes,
+    int depth,
+    bool has_bn);
+struct cop_value *cop_zoo__mobilenet_v1(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
+struct cop_value *cop_zoo__mobilenet_v2(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
+struct cop_value *cop_zoo__squeezenet(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
+
+#endif
