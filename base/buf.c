@@ -110,17 +110,17 @@ struct cop_buf *cop_buf_retain(const struct cop_buf *buf)
     return cast.out;
 }
 
+/* Releases a view's whole after the view, in a loop: views of views may be many. */
 void cop_buf_release(struct cop_buf *buf)
 {
-    if (buf == NULL || atomic_fetch_sub(&buf->owners, 1) > 1) return;
-    switch (buf->kind) {
-    case OWNED: cop_mem_free(buf->data); break;
-    case MAPPED:
-        if (buf->data != NULL) (void)munmap(buf->data, buf->bytes);
-        break;
-    case VIEW: cop_buf_release(buf->whole); break;
+    while (buf != NULL && atomic_fetch_sub(&buf->owners, 1) == 1) {
+        struct cop_buf *whole = buf->whole; /* NULL unless a view */
+        if (buf->kind == OWNED) cop_mem_free(buf->data);
+        if (buf->kind == MAPPED && buf->data != NULL)
+            (void)munmap(buf->data, buf->bytes);
+        cop_mem_free(buf);
+        buf = whole;
     }
-    cop_mem_free(buf);
 }
 
 void cop_buf_release_any(void *buf)

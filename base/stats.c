@@ -46,16 +46,17 @@ void cop_stats_wilson(int64_t successes, int64_t n, double *low, double *high)
  * logarithms, the others from their ratio, until they no longer count. */
 double cop_stats_mcnemar(int64_t b, int64_t c)
 {
-    double n = (double)(b + c);
-    double k = (double)(b < c ? b : c);
     if (b == c) return 1.0;
+    int64_t fewer = b < c ? b : c;
+    double n = (double)(b + c);
+    double k = (double)fewer;
     int sign;
     double log_term = lgamma_r(n + 1.0, &sign) - lgamma_r(k + 1.0, &sign) -
                       lgamma_r(n - k + 1.0, &sign) - n * log(2.0);
     double term = 1.0;
     double sum = 1.0;
-    for (double j = k; j >= 1.0 && term > 1e-18 * sum; j -= 1.0) {
-        term *= j / (n - j + 1.0);
+    for (int64_t j = fewer; j >= 1 && term > 1e-18 * sum; j--) {
+        term *= (double)j / (n - (double)j + 1.0);
         sum += term;
     }
     double p = 2.0 * sum * exp(log_term);

@@ -126,16 +126,10 @@ enum cop_status cop_store_last_evaluation(
     struct cop_evaluation_row *row,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {
-        {.number = model_id}, {.number = dataset_id}};
-    return cop_store__first(
-        store,
-        &cop_store__evaluations,
+    const struct cop_store__query query = {
         "model_id = ?1 AND (?2 = 0 OR dataset_id = ?2) ORDER BY id DESC LIMIT 1",
-        keys,
-        arena,
-        row,
-        err);
+        {{.number = model_id}, {.number = dataset_id}}};
+    return cop_store__first(store, &cop_store__evaluations, &query, arena, row, err);
 }
 
 enum cop_status cop_store_put_measurement(
@@ -151,15 +145,9 @@ enum cop_status cop_store_last_measurement(
     struct cop_measurement_row *row,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.number = model_id}};
-    return cop_store__first(
-        store,
-        &cop_store__measurements,
-        "model_id = ?1 ORDER BY id DESC LIMIT 1",
-        keys,
-        arena,
-        row,
-        err);
+    const struct cop_store__query query = {
+        "model_id = ?1 ORDER BY id DESC LIMIT 1", {{.number = model_id}}};
+    return cop_store__first(store, &cop_store__measurements, &query, arena, row, err);
 }
 
 /* ---- cuts and explanations ---------------------------------------------------------- */
@@ -178,17 +166,10 @@ enum cop_status cop_store_list_cuts(
     int32_t *n,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.number = model_id}};
+    const struct cop_store__query query = {
+        "model_id = ?1 ORDER BY id", {{.number = model_id}}};
     void *found;
-    COP_TRY(cop_store__list(
-        store,
-        &cop_store__cuts,
-        "model_id = ?1 ORDER BY id",
-        keys,
-        arena,
-        &found,
-        n,
-        err));
+    COP_TRY(cop_store__list(store, &cop_store__cuts, &query, arena, &found, n, err));
     *rows = found;
     return COP_OK;
 }
@@ -208,17 +189,12 @@ enum cop_status cop_store_list_attributions(
     int32_t *n,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.number = model_id}, {.text = method}};
+    const struct cop_store__query query = {
+        "model_id = ?1 AND method = ?2 ORDER BY sample, layer, id DESC",
+        {{.number = model_id}, {.text = method}}};
     void *found;
     COP_TRY(cop_store__list(
-        store,
-        &cop_store__attributions,
-        "model_id = ?1 AND method = ?2 ORDER BY sample, layer, id DESC",
-        keys,
-        arena,
-        &found,
-        n,
-        err));
+        store, &cop_store__attributions, &query, arena, &found, n, err));
     *rows = found;
     return COP_OK;
 }

@@ -42,9 +42,8 @@ static enum cop_status get_named(
     void *row,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.text = name}};
-    enum cop_status status =
-        cop_store__first(store, table, "name = ?1", keys, arena, row, err);
+    const struct cop_store__query query = {"name = ?1", {{.text = name}}};
+    enum cop_status status = cop_store__first(store, table, &query, arena, row, err);
     if (status != COP_ENOTFOUND) return status;
     return COP_FAIL(
         err, COP_ENOTFOUND, "there is no %s '%s' in the project", table->name, name);
@@ -73,10 +72,9 @@ enum cop_status cop_store_list_models(
     int32_t *n,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{0}};
+    const struct cop_store__query all = {.where = "1 ORDER BY id"};
     void *found;
-    COP_TRY(cop_store__list(
-        store, &cop_store__models, "1 ORDER BY id", keys, arena, &found, n, err));
+    COP_TRY(cop_store__list(store, &cop_store__models, &all, arena, &found, n, err));
     *rows = found;
     return COP_OK;
 }
@@ -104,10 +102,9 @@ enum cop_status cop_store_list_datasets(
     int32_t *n,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{0}};
+    const struct cop_store__query all = {.where = "1 ORDER BY id"};
     void *found;
-    COP_TRY(cop_store__list(
-        store, &cop_store__datasets, "1 ORDER BY id", keys, arena, &found, n, err));
+    COP_TRY(cop_store__list(store, &cop_store__datasets, &all, arena, &found, n, err));
     *rows = found;
     return COP_OK;
 }

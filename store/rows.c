@@ -303,8 +303,7 @@ static enum cop_status bind_keys(
 enum cop_status cop_store__list(
     struct cop_store *store,
     const struct cop_store__table *table,
-    const char *where,
-    const struct cop_store__key keys[2],
+    const struct cop_store__query *query,
     struct cop_arena *arena,
     void **rows,
     int32_t *n,
@@ -314,8 +313,8 @@ enum cop_status cop_store__list(
     *n = 0;
     struct found found = {0};
     sqlite3_stmt *statement = NULL;
-    COP_TRY(cop_store__select(store, table, where, &statement, err));
-    enum cop_status status = bind_keys(store, statement, keys, err);
+    COP_TRY(cop_store__select(store, table, query->where, &statement, err));
+    enum cop_status status = bind_keys(store, statement, query->keys, err);
     if (status == COP_OK)
         status = read_rows(store, statement, table, arena, &found, err);
     (void)sqlite3_finalize(statement);
@@ -328,15 +327,14 @@ enum cop_status cop_store__list(
 enum cop_status cop_store__first(
     struct cop_store *store,
     const struct cop_store__table *table,
-    const char *where,
-    const struct cop_store__key keys[2],
+    const struct cop_store__query *query,
     struct cop_arena *arena,
     void *row,
     struct cop_err *err)
 {
     void *rows;
     int32_t n;
-    COP_TRY(cop_store__list(store, table, where, keys, arena, &rows, &n, err));
+    COP_TRY(cop_store__list(store, table, query, arena, &rows, &n, err));
     if (n == 0)
         return COP_FAIL(err, COP_ENOTFOUND, "no such %s in the project", table->name);
     memcpy(row, rows, table->row_size);

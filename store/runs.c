@@ -70,23 +70,17 @@ static enum cop_status add_state(
 /* A run with its newest state; every run has one, put with it. */
 static enum cop_status get_run(
     struct cop_store *store,
-    const char *where,
-    const struct cop_store__key keys[2],
+    const struct cop_store__query *query,
     struct cop_arena *arena,
     struct cop_run_row *run,
     struct cop_err *err)
 {
-    COP_TRY(cop_store__first(store, &cop_store__runs, where, keys, arena, run, err));
-    const struct cop_store__key run_key[2] = {{.number = run->id}};
+    COP_TRY(cop_store__first(store, &cop_store__runs, query, arena, run, err));
+    const struct cop_store__query newest = {
+        "run_id = ?1 ORDER BY id DESC LIMIT 1", {{.number = run->id}}};
     struct run_state_row state;
-    enum cop_status status = cop_store__first(
-        store,
-        &cop_store__run_states,
-        "run_id = ?1 ORDER BY id DESC LIMIT 1",
-        run_key,
-        arena,
-        &state,
-        err);
+    enum cop_status status =
+        cop_store__first(store, &cop_store__run_states, &newest, arena, &state, err);
     if (status == COP_ENOTFOUND)
         return COP_FAIL(
             err, COP_ESTORE, "run %lld is damaged: no state", (long long)run->id);
@@ -104,15 +98,16 @@ static enum cop_status find_or_add_run(
     struct cop_run_row *run,
     struct cop_err *err)
 {
-    const char *where = "model_id = ?1 AND config_json = ?2";
-    const struct cop_store__key keys[2] = {{.number = model_id}, {.text = config_json}};
-    enum cop_status status = get_run(store, where, keys, arena, run, err);
+    const struct cop_store__query same = {
+        "model_id = ?1 AND config_json = ?2",
+        {{.number = model_id}, {.text = config_json}}};
+    enum cop_status status = get_run(store, &same, arena, run, err);
     if (status != COP_ENOTFOUND) return status;
     *run = (struct cop_run_row){
         .model_id = model_id, .config_json = config_json, .status = "running"};
     COP_TRY(cop_store__insert(store, &cop_store__runs, run, err));
     COP_TRY(add_state(store, run, err));
-    return get_run(store, where, keys, arena, run, err);
+    return get_run(store, &same, arena, run, err);
 }
 
 enum cop_status cop_store_open_run(
@@ -141,9 +136,9 @@ enum cop_status cop_store_last_run(
     struct cop_run_row *row,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.number = model_id}};
-    return get_run(
-        store, "model_id = ?1 ORDER BY id DESC LIMIT 1", keys, arena, row, err);
+    const struct cop_store__query newest = {
+        "model_id = ?1 ORDER BY id DESC LIMIT 1", {{.number = model_id}}};
+    return get_run(store, &newest, arena, row, err);
 }
 
 /* ---- candidates --------------------------------------------------------------------- */
@@ -162,17 +157,11 @@ enum cop_status cop_store_list_candidates(
     int32_t *n,
     struct cop_err *err)
 {
-    const struct cop_store__key keys[2] = {{.number = run_id}};
+    const struct cop_store__query query = {
+        "run_id = ?1 ORDER BY seq", {{.number = run_id}}};
     void *found;
-    COP_TRY(cop_store__list(
-        store,
-        &cop_store__candidates,
-        "run_id = ?1 ORDER BY seq",
-        keys,
-        arena,
-        &found,
-        n,
-        err));
+    COP_TRY(
+        cop_store__list(store, &cop_store__candidates, &query, arena, &found, n, err));
     *rows = found;
     return COP_OK;
 }

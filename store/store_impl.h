@@ -30,10 +30,10 @@ enum cop_store__kind {
 
 struct cop_store__column {
     const char *name;
-    enum cop_store__kind kind;
     size_t offset;       /* of the field in the row struct */
     size_t bytes_offset; /* of the size_t of COP_COLUMN_BYTES */
-    int since;           /* schema version that brought the column; 0: the first */
+    enum cop_store__kind kind;
+    int since; /* schema version that brought the column; 0: the first */
 };
 
 struct cop_store__table {
@@ -47,16 +47,16 @@ struct cop_store__table {
 
 #define COP_STORE__COLUMN(row, kind, field)                                            \
     {                                                                                  \
-#field, COP_COLUMN_##kind, offsetof(struct row, field), 0, 0                   \
+#field, offsetof(struct row, field), 0, COP_COLUMN_##kind, 0                   \
     }
 #define COP_STORE__BYTES(row, field)                                                   \
     {                                                                                  \
-#field, COP_COLUMN_BYTES, offsetof(struct row, field),                         \
-            offsetof(struct row, field##_bytes), 0                                     \
+#field, offsetof(struct row, field), offsetof(struct row, field##_bytes),      \
+            COP_COLUMN_BYTES, 0                                                        \
     }
 #define COP_STORE__TABLE(sql_name, row, column_list, checker)                          \
     {                                                                                  \
-        .name = sql_name, .columns = (column_list),                                    \
+        .name = (sql_name), .columns = (column_list),                                  \
         .n_columns = (int)(sizeof(column_list) / sizeof *(column_list)),               \
         .row_size = sizeof(struct row), .check = (checker)                             \
     }
@@ -77,10 +77,14 @@ extern const struct cop_store__table *const cop_store__audited[];
 
 /* ---- rows.c ------------------------------------------------------------------------ */
 
-/** What a WHERE clause asks for as ?1, ?2: a text, or a number when text is NULL. */
+/** Asked for as ?1 and ?2: a text, or a number when text is NULL. */
 struct cop_store__key {
     const char *text;
     int64_t number;
+};
+struct cop_store__query {
+    const char *where; /* what follows WHERE, with ORDER BY and LIMIT */
+    struct cop_store__key keys[2];
 };
 
 /** Puts @p row, sets its id (and time), appends its audit link: all or nothing.
@@ -91,12 +95,11 @@ COP_NODISCARD enum cop_status cop_store__insert(
     void *row,
     struct cop_err *err);
 
-/** The rows that @p where (text after WHERE) selects with both keys. */
+/** The rows that @p query selects. */
 COP_NODISCARD enum cop_status cop_store__list(
     struct cop_store *store,
     const struct cop_store__table *table,
-    const char *where,
-    const struct cop_store__key keys[2],
+    const struct cop_store__query *query,
     struct cop_arena *arena,
     void **rows,
     int32_t *n,
@@ -106,8 +109,7 @@ COP_NODISCARD enum cop_status cop_store__list(
 COP_NODISCARD enum cop_status cop_store__first(
     struct cop_store *store,
     const struct cop_store__table *table,
-    const char *where,
-    const struct cop_store__key keys[2],
+    const struct cop_store__query *query,
     struct cop_arena *arena,
     void *row,
     struct cop_err *err);
