@@ -207,7 +207,61 @@ static bool has_kernel(const struct cop_node *node)
     return false;
 }
 
-/* The default layers: every k-th result of a node with a kernel, the last included. */
+static bool is_layer(const struct cop_node *node)
+{
+    return has_kernel(node) && node->n_dst > 0 && node->dst[0] &&
+           node->dst[0]->shape.rank == 4;
+}
+
+/* Adds up to @p room of the @p n values, evenly spread and the last included, that are not
+ * there yet. */
+static void add_spread(
+    const struct cop_value **chosen,
+    int32_t *n_chosen,
+    const struct cop_value *const *values,
+    int32_t n,
+    int32_t room)
+{
+    const int32_t taken = n < room ? n : room;
+    for (int32_t i = 0; i < taken; i++) {
+        const struct cop_value *value = values[(int64_t)(i + 1) * n / taken - 1];
+        bool is_there = false;
+        for (int32_t k = 0; k < *n_chosen; k++)
+            is_there |= chosen[k] == value;
+        if (!is_there) chosen[(*n_chosen)++] = value;
+    }
+}
+
+/* Layers that the variant's cuts are named after, in the order of the graph. */
+static enum cop_status list_cut_layers(
+    struct job *job,
+    const struct cop_graph *graph,
+    const struct cop_value **layers,
+    int32_t *n_layers,
+    struct cop_err *err)
+{
+    const struct cop_explain_inputs *in = job->inputs;
+    struct cop_cut_row *cuts = NULL;
+    int32_t n_cuts = 0;
+    COP_TRY(cop_store_list_cuts(
+        in->store,
+        in->subjects[in->n_subjects - 1].model_id,
+        job->arena,
+        &cuts,
+        &n_cuts,
+        err));
+    for (int32_t p = 0; p < cop_graph_n_nodes(graph); p++) {
+        const struct cop_node *node = cop_graph_node(graph, p);
+        bool is_named = false;
+        for (int32_t i = 0; i < n_cuts; i++)
+            is_named |= strcmp(cuts[i].layer, node->name) == 0;
+        if (is_named && is_layer(node)) layers[(*n_layers)++] = node->dst[0];
+    }
+    return COP_OK;
+}
+
+/* The default layers: those that were cut, then others with kernels; each kind evenly
+ * spread over the depth. */
 static enum cop_status choose_layers(
     struct job *job,
     const struct cop_graph *graph,
@@ -215,21 +269,24 @@ static enum cop_status choose_layers(
     struct cop_err *err)
 {
     const int32_t n_nodes = cop_graph_n_nodes(graph);
+    const int32_t most = job->options.max_layers;
     const struct cop_value **all =
         COP_ARENA_NEW_N(job->arena, n_nodes + 1, const struct cop_value *);
-    if (!all) return COP_FAIL_NOMEM(err);
+    const struct cop_value **chosen =
+        COP_ARENA_NEW_N(job->arena, n_nodes + 1, const struct cop_value *);
     int32_t n = 0;
+    int32_t n_chosen = 0;
+    if (!all || !chosen) return COP_FAIL_NOMEM(err);
+    COP_TRY(list_cut_layers(job, graph, all, &n, err));
+    add_spread(chosen, &n_chosen, all, n, most);
+    n = 0;
     for (int32_t p = 0; p < n_nodes; p++) {
         const struct cop_node *node = cop_graph_node(graph, p);
-        if (has_kernel(node) && node->n_dst > 0 && node->dst[0] &&
-            node->dst[0]->shape.rank == 4)
-            all[n++] = node->dst[0];
+        if (is_layer(node)) all[n++] = node->dst[0];
     }
-    const int32_t kept = n < job->options.max_layers ? n : job->options.max_layers;
-    for (int32_t i = 0; i < kept; i++)
-        all[i] = all[(int64_t)(i + 1) * n / kept - 1];
-    options->layers = all;
-    options->n_layers = kept;
+    add_spread(chosen, &n_chosen, all, n, most - n_chosen);
+    options->layers = chosen;
+    options->n_layers = n_chosen;
     return COP_OK;
 }
 

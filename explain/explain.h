@@ -27,8 +27,9 @@ struct cop_explain_subject {
     const struct cop_graph *graph;
     int64_t model_id;
     /* Values whose channels are ablated; n 0: up to max_layers results of nodes with
-     * weights (a constant operand of rank 4), spread evenly over the depth.  Layers are
-     * matched between models by the name of the node that produces them. */
+     * weights (a constant operand of rank 4): those the variant's cuts are named after
+     * first, then others, evenly spread over the depth.  Layers are matched between models
+     * by the name of the node that produces them. */
     const struct cop_value *const *layers;
     int32_t n_layers;
 };

@@ -150,6 +150,7 @@ char *cop_html_ms(double ms, char *text)
     else if (ms < 99.95)
         decimals = 1;
     if (ms < 0.9995) decimals = 3;
+    if (ms >= 999.5 && ms < 1e15) return cop_html_count((int64_t)(ms + 0.5), text);
     return cop_html_fixed(ms, decimals, text);
 }
 

@@ -29,7 +29,8 @@ char *cop_html_signed(double x, int decimals, char *text);
 char *cop_html_bytes(int64_t bytes, char *text);
 /** A count in words: "12.3 million", "4.1 billion", "820". */
 char *cop_html_large(int64_t n, char *text);
-/** Milliseconds with three significant digits: "0.183", "1.83", "18.3", "183". */
+/** Milliseconds with three significant digits: "0.183", "1.83", "18.3", "183"; from
+ *  1,000 on whole ones. */
 char *cop_html_ms(double ms, char *text);
 /** A probability of chance: "less than 0.001" or three decimals. */
 char *cop_html_p(double p, char *text);

@@ -155,8 +155,11 @@ static void write_layer(struct cop_report *report, const struct layer *layer)
                 100 * (double)layer->reliance.removed / (double)layer->n,
                 0,
                 number[2]));
-    else if (report->models[0])
-        cop_text_puts(html, "<p>No cut is recorded under this name.</p>\n");
+    else if (layer->variant && layer->variant->cols == layer->n)
+        cop_text_puts(html, "<p>Not cut.</p>\n");
+    else if (layer->variant)
+        cop_text_puts(
+            html, "<p>Cut together with a layer of another name in section 4.</p>\n");
     write_variant(report, layer);
     cop_text_puts(html, "</div><div>");
     const char *meaning = cop_arena_printf(

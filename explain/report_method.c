@@ -3,6 +3,8 @@
 
 #include "explain/html.h"
 
+#include <string.h>
+
 static void open_facts(struct cop_text *html, const char *caption)
 {
     cop_text_printf(
@@ -59,7 +61,12 @@ static void write_search(struct cop_report *report)
     if (!report->run) return;
     open_facts(html, "The search");
     cop_html_row(html, "started", cop_html_time(report->run->created_us, number));
-    cop_html_row(html, "status", report->run->status);
+    cop_html_row(
+        html,
+        "status",
+        report->run->status && strcmp(report->run->status, "done") == 0
+            ? "finished"
+            : "not finished when this page was written");
     cop_html_json_rows(html, report->run->config_json, 12);
     close_facts(html);
     if (!report->run->feasibility_json || !*report->run->feasibility_json) return;

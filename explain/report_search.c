@@ -92,7 +92,7 @@ static void write_reach(struct cop_text *html, const char *feasibility_json)
             cop_html_ms(ends[1], number[0]),
             cop_html_ms(ends[0], number[1]));
         if (cJSON_IsString(by) && *by->valuestring) {
-            cop_text_puts(html, "; what remains is mostly ");
+            cop_text_puts(html, "; the largest part of what remains is ");
             cop_html_short(html, by->valuestring, 160);
         }
         cop_text_puts(html, ".</p>\n");
@@ -225,8 +225,7 @@ static enum cop_status write_plot(struct cop_report *report, struct cop_err *err
     if (n_unplotted > 0)
         cop_text_printf(
             html,
-            " %d more failed before their accuracy was measured and are only in the "
-            "table.",
+            " Not timed or not tested, and therefore only in the table: %d.",
             (int)n_unplotted);
     cop_text_puts(html, "</figcaption></figure>\n");
     return COP_OK;
@@ -242,7 +241,7 @@ static void write_candidate(
     const char *name = model_name(report, row->model_id);
     cop_text_printf(
         html,
-        "<tr%s><th scope=\"row\">%lld",
+        "<tr%s><th scope=\"row\" class=\"word\">%lld",
         row == report->chosen ? " class=\"chosen\"" : "",
         (long long)row->seq);
     if (name) {
@@ -266,7 +265,7 @@ static void write_candidate(
             : "\xe2\x80\x93");
     cop_text_printf(
         html,
-        "<td class=\"num\">%s</td><td>%s</td><td>",
+        "<td class=\"num\">%s</td><td class=\"word\">%s</td><td>",
         cop_html_large(row->params, number[0]),
         row->is_accepted ? "\xe2\x9c\x93 met" : "\xc3\x97 not met");
     cop_html_text(html, row->reason);

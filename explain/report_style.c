@@ -45,6 +45,7 @@ const char *const cop_report__style =
     "tbody th{font-weight:400}"
     "tr.chosen th,tr.chosen td{font-weight:700;background:#eef3fa}"
     ".num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    ".word{white-space:nowrap}"
     "td.bar,th.bar{padding-top:7px;width:172px}"
     "table.facts th{width:34%;color:#57606a}"
     "table.facts td{overflow-wrap:anywhere}"

@@ -50,10 +50,10 @@ static void write_header(struct cop_report *report)
     if (report->n_cuts > 0)
         cop_text_printf(
             html,
-            " by removing %s channels from %s groups of layers and repairing what was "
-            "left",
+            " by removing %s channels from %s %s of layers and repairing what was left",
             cop_html_count(removed_channels(report), number[0]),
-            cop_html_count(report->n_cuts, number[1]));
+            cop_html_count(report->n_cuts, number[1]),
+            report->n_cuts == 1 ? "group" : "groups");
     cop_text_puts(
         html,
         ". This page says what was gained, what was lost and for whom, and whether the "
@@ -302,9 +302,11 @@ static void evidence_statement(struct cop_report *report)
     open_statement(html, retention >= RETENTION_POLICY ? HOLDS : LOOK_CLOSER);
     cop_text_printf(
         html,
-        "<b>Same evidence.</b> The places that matter rank alike in both networks: "
-        "median "
-        "correlation %s over %d pictures, ",
+        "<b>Same evidence.</b> %s: the places that matter have a median rank "
+        "correlation of "
+        "%s over %d pictures, ",
+        retention >= RETENTION_POLICY ? "The two networks look at much the same places"
+                                      : "The two networks look at different places",
         cop_html_fixed(alike, 2, number[0]),
         (int)report->n_pairs);
     cop_text_printf(
