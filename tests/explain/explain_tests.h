@@ -5,6 +5,7 @@
 int test_occlusion(void);
 int test_ablation(void);
 int test_lrp(void);
+int test_explain(void);
 int test_compare(void);
 int test_png(void);
 int test_html(void);

@@ -8,6 +8,8 @@ int main(void)
     int failed = 0;
     failed += test_occlusion();
     failed += test_ablation();
+    failed += test_lrp();
+    failed += test_explain();
     failed += test_compare();
     failed += test_png();
     failed += test_html();
