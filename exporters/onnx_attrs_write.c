@@ -100,12 +100,22 @@ static bool is_default_text(const char *text, const char *usual)
     return strcmp(text, usual) == 0;
 }
 
+/* Bit for bit: a default that is not a number equals itself. */
+static bool is_same_float(const float *a, const float *b)
+{
+    uint32_t bits_a;
+    uint32_t bits_b;
+    memcpy(&bits_a, a, sizeof bits_a);
+    memcpy(&bits_b, b, sizeof bits_b);
+    return bits_a == bits_b;
+}
+
 static bool is_default(const struct of_attr *of)
 {
     const struct cop_attr_spec *spec = of->spec;
     switch (spec->type) {
     case COP_ATTR_INT: return *(const int64_t *)of->at == spec->int_default;
-    case COP_ATTR_FLOAT: return memcmp(of->at, &spec->float_default, 4) == 0;
+    case COP_ATTR_FLOAT: return is_same_float(of->at, &spec->float_default);
     case COP_ATTR_STRING:
         return is_default_text(*(const char *const *)of->at, spec->string_default);
     case COP_ATTR_INTS: return ((const struct cop_ints *)of->at)->at == NULL;

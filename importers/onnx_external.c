@@ -119,7 +119,7 @@ static enum cop_status map_location(
     if (beside->n_files == MAX_FILES)
         return COP_FAIL(
             err, COP_EUNSUPPORTED, "tensors lie in more than %d files", MAX_FILES);
-    int fd;
+    int fd = -1;
     COP_TRY(open_location(beside, location, &fd, err));
     enum cop_status status = cop_buf_map_open(fd, location, map, err);
     (void)close(fd);

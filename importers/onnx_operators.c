@@ -1,9 +1,9 @@
 /* importers/onnx_operators.c - are all operators known?  See onnx_model.h.
  *
  * A model is taken whole or not at all, and one message tells everything that is missing. */
+#include "base/text.h"
 #include "importers/onnx_model.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,19 +38,6 @@ static bool is_same_operator(const struct use *a, const struct use *b)
     return strcmp(a->domain, b->domain) == 0 && strcmp(a->op_type, b->op_type) == 0;
 }
 
-/* Appends to a line while it fits; *n stays below size. */
-static void append(char *line, size_t size, size_t *n, const char *format, ...)
-    COP_PRINTF(4, 5);
-static void append(char *line, size_t size, size_t *n, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int more = vsnprintf(line + *n, size - *n, format, args);
-    va_end(args);
-    size_t left = size - *n - 1;
-    *n += more > 0 && (size_t)more < left ? (size_t)more : left;
-}
-
 static size_t count_operators(const struct use *uses, size_t n)
 {
     size_t operators = 0;
@@ -60,38 +47,44 @@ static size_t count_operators(const struct use *uses, size_t n)
 }
 
 /* "Foo (node 'a' and 2 more), Bar (node 'b')", as many as fit. */
-static enum cop_status list_unknown(struct use *uses, size_t n, struct cop_err *err)
+static void name_operators(const struct use *uses, size_t n, struct cop_text *list)
 {
-    char line[200] = "";
-    size_t length = 0;
-    qsort(uses, n, sizeof *uses, compare_uses);
-    size_t operators = count_operators(uses, n);
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; i < n && list->status == COP_OK;) {
         size_t next = i + 1;
         while (next < n && is_same_operator(&uses[i], &uses[next]))
             next++;
-        append(
-            line,
-            sizeof line,
-            &length,
-            "%s%s%s%s (node '%s'",
+        char more[32] = "";
+        if (next - i > 1)
+            (void)snprintf(more, sizeof more, " and %zu more", next - i - 1);
+        cop_text_printf(
+            list,
+            "%s%s%s%s (node '%s'%s)",
             i == 0 ? "" : ", ",
             uses[i].domain,
             uses[i].domain[0] != '\0' ? "." : "",
             uses[i].op_type,
-            uses[i].node);
-        if (next - i > 1)
-            append(line, sizeof line, &length, " and %zu more", next - i - 1);
-        append(line, sizeof line, &length, ")");
+            uses[i].node,
+            more);
         i = next;
     }
-    return COP_FAIL(
+}
+
+static enum cop_status list_unknown(struct use *uses, size_t n, struct cop_err *err)
+{
+    struct cop_text list;
+    qsort(uses, n, sizeof *uses, compare_uses);
+    size_t operators = count_operators(uses, n);
+    cop_text_init(&list, 4096); /* the message will be cut to fit */
+    name_operators(uses, n, &list);
+    enum cop_status status = COP_FAIL(
         err,
         COP_EUNSUPPORTED,
         "%zu %s not supported: %s",
         operators,
         operators == 1 ? "operator is" : "operators are",
-        line);
+        list.bytes != NULL ? list.bytes : uses[0].op_type);
+    cop_text_clear(&list);
+    return status;
 }
 
 static enum cop_status check_opset(

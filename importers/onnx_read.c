@@ -79,12 +79,13 @@ static enum cop_status check_frame(
     struct cop_importers__model *model, struct cop_err *err)
 {
     const Onnx__ModelProto *proto = model->proto;
-    if (!proto->has_ir_version || proto->ir_version < 1 || proto->graph == NULL)
+    bool has_graph = proto != NULL && proto->graph != NULL;
+    if (!has_graph || !proto->has_ir_version || proto->ir_version < 1)
         return COP_FAIL(
             err,
             COP_EFORMAT,
             "not an ONNX model: it has no %s",
-            proto->graph == NULL ? "graph" : "IR version");
+            has_graph ? "IR version" : "graph");
     if (proto->ir_version < 3)
         return COP_FAIL(
             err,
@@ -141,6 +142,16 @@ static enum cop_status decode(struct cop_importers__model *model, struct cop_err
     return unpack_skeleton(model, err);
 }
 
+/* Nodes that nobody reads need not make sense, so they go first. */
+static enum cop_status settle(struct cop_graph *graph, struct cop_err *err)
+{
+    cop_graph_remove_dead(graph);
+    COP_TRY(cop_graph_sort(graph, err)); /* upgrades may have added nodes anywhere */
+    COP_TRY(cop_graph_fold(graph, err));
+    COP_TRY(cop_graph_infer(graph, err));
+    return cop_graph_check(graph, err);
+}
+
 static enum cop_status read_model(
     struct cop_importers__model *model, struct cop_err *err)
 {
@@ -150,11 +161,7 @@ static enum cop_status read_model(
     COP_TRY(cop_graph_create(model->ops, &model->graph, err));
     COP_TRY(cop_importers__build_graph(model, err));
     COP_TRY(read_meta(model, err));
-    cop_graph_remove_dead(model->graph);
-    COP_TRY(cop_graph_sort(model->graph, err));
-    COP_TRY(cop_graph_fold(model->graph, err));
-    COP_TRY(cop_graph_infer(model->graph, err));
-    return cop_graph_check(model->graph, err);
+    return settle(model->graph, err);
 }
 
 /* Long paths are shortened from the left: the message behind the name matters more. */

@@ -26,7 +26,9 @@ struct cop_onnx_read_options {
 };
 
 /** Opset 7 to 21 as far as the rows of @p ops go.  Constant chains are folded, shapes
- *  inferred; cop_graph_check holds.  One line names file, node and both values.
+ *  inferred; cop_graph_check holds.  Rewrites that name operators (cop_ops_simplify) are the
+ *  caller's.  Axis 0 of every input becomes the batch; metadata "onnx.*" tells of the file.
+ *  The text of a failure is one line that starts with the file's name.
  *  COP_ENOTFOUND, COP_EIO, COP_EFORMAT (broken file), COP_EUNSUPPORTED (lists every
  *  unknown operator), COP_ESHAPE, COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_onnx_read_file(
@@ -35,7 +37,8 @@ COP_NODISCARD enum cop_status cop_onnx_read_file(
     struct cop_graph **graph,
     struct cop_err *err);
 
-/** The same from memory; @p bytes stays referenced by the tensors. */
+/** The same from memory; @p bytes stays referenced by the tensors.  Also whatever
+ *  options->external returns. */
 COP_NODISCARD enum cop_status cop_onnx_read_bytes(
     struct cop_buf *bytes,
     const struct cop_op_set *ops,

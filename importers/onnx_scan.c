@@ -15,6 +15,7 @@ enum {
     MAX_NODES = 1 << 16,
     MAX_TENSORS = 1 << 16,
     MAX_LIST = 1 << 16, /* elements written one by one; packed ones count as one */
+    MAX_DEPTH = 8,      /* the longest path through the tables has seven messages */
     PADDED_LENGTH = 5,  /* bytes: lengths are written once the message is complete */
     PAYLOAD_FIELD = 1000
 };
@@ -265,55 +266,66 @@ static const struct rule *find_rule(enum message message, uint32_t field)
     return NULL;
 }
 
-static enum cop_status scan_message(
-    struct cop_importers__scan *scan,
-    enum message message,
-    struct cop_importers__span body,
-    struct cop_err *err);
+/* A message on the way from the model down to the one in hand. */
+struct level {
+    enum message message;
+    uint32_t counts[MAX_RULES]; /* occurrences so far, by rule */
+    struct cop_importers__wire wire;
+    struct cop_importers__span body;
+    size_t length_at; /* in the skeleton; not of the model itself */
+};
 
-/* Writes key, a length to be filled in, and the filtered message. */
-static enum cop_status descend(
+/* Writes key and room for a length, and enters the message. */
+static enum cop_status enter(
     struct cop_importers__scan *scan,
     const struct rule *rule,
     struct cop_importers__span body,
+    struct level *level,
     struct cop_err *err)
 {
     COP_TRY(reserve(scan, PADDED_LENGTH + 5, err));
     put_varint(scan, rule->field << 3 | COP_WIRE_BYTES, 0);
-    size_t length_at = scan->n_skeleton;
+    *level = (struct level){
+        .message = rule->message,
+        .wire = cop_importers__wire_over(scan->file, body),
+        .body = body,
+        .length_at = scan->n_skeleton,
+    };
     scan->n_skeleton += PADDED_LENGTH;
-    COP_TRY(scan_message(scan, rule->message, body, err));
-    if (rule->message == TENSOR) COP_TRY(put_payload(scan, body, err));
+    return COP_OK;
+}
+
+/* The message is complete: now its length is known. */
+static enum cop_status leave(
+    struct cop_importers__scan *scan, const struct level *level, struct cop_err *err)
+{
+    if (level->message == MODEL) return COP_OK;
+    if (level->message == TENSOR) COP_TRY(put_payload(scan, level->body, err));
     size_t end = scan->n_skeleton;
-    scan->n_skeleton = length_at;
-    put_varint(scan, end - length_at - PADDED_LENGTH, PADDED_LENGTH);
+    scan->n_skeleton = level->length_at;
+    put_varint(scan, end - level->length_at - PADDED_LENGTH, PADDED_LENGTH);
     scan->n_skeleton = end;
     return COP_OK;
 }
 
-static enum cop_status scan_message(
+/* One field of the message in hand; *depth grows when it is a message to walk. */
+static enum cop_status scan_field(
     struct cop_importers__scan *scan,
-    enum message message,
-    struct cop_importers__span body,
+    struct level *levels,
+    size_t *depth,
     struct cop_err *err)
 {
-    uint32_t counts[MAX_RULES] = {0};
-    struct cop_importers__wire wire = cop_importers__wire_over(scan->file, body);
-    while (cop_importers__wire_more(&wire)) {
-        struct cop_importers__field field;
-        COP_TRY(cop_importers__wire_next(&wire, &field, err));
-        const struct rule *rule = find_rule(message, field.number);
-        if (rule == NULL) continue;
-        uint32_t *count = &counts[rule - rules[message]];
-        COP_TRY(check_field(scan, rule, &field, *count, err));
-        ++*count;
-        scan->n_fields++;
-        if (rule->action == DESCEND)
-            COP_TRY(descend(scan, rule, field.body, err));
-        else
-            COP_TRY(put_field(scan, field.whole, err));
-    }
-    return COP_OK;
+    struct level *level = &levels[*depth - 1];
+    struct cop_importers__field field;
+    COP_TRY(cop_importers__wire_next(&level->wire, &field, err));
+    const struct rule *rule = find_rule(level->message, field.number);
+    if (rule == NULL) return COP_OK;
+    uint32_t *count = &level->counts[rule - rules[level->message]];
+    COP_TRY(check_field(scan, rule, &field, *count, err));
+    ++*count;
+    scan->n_fields++;
+    if (rule->action != DESCEND) return put_field(scan, field.whole, err);
+    return enter(scan, rule, field.body, &levels[(*depth)++], err);
 }
 
 enum cop_status cop_importers__scan_model(
@@ -322,7 +334,20 @@ enum cop_status cop_importers__scan_model(
     struct cop_err *err)
 {
     *scan = (struct cop_importers__scan){.file = file.at};
-    return scan_message(scan, MODEL, file, err);
+    struct level levels[MAX_DEPTH];
+    size_t depth = 1;
+    levels[0] = (struct level){
+        .message = MODEL,
+        .wire = cop_importers__wire_over(file.at, file),
+        .body = file,
+    };
+    while (depth > 0) {
+        if (cop_importers__wire_more(&levels[depth - 1].wire))
+            COP_TRY(scan_field(scan, levels, &depth, err));
+        else
+            COP_TRY(leave(scan, &levels[--depth], err));
+    }
+    return COP_OK;
 }
 
 void cop_importers__scan_clear(struct cop_importers__scan *scan)

@@ -302,7 +302,7 @@ static enum cop_status read_parts(
     struct cop_importers__tensor *tensor,
     struct cop_err *err)
 {
-    int64_t n;
+    int64_t n = 0;
     COP_TRY(read_shape(proto, tensor, &n, err));
     size_t bytes = (size_t)n * cop_dtype_bytes(tensor->dtype);
     if (proto->data_location == LOCATION_EXTERNAL)

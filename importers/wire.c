@@ -50,6 +50,23 @@ static enum cop_status take(
     return COP_OK;
 }
 
+/* Bytes of a field's body, for BYTES behind the length that comes first. */
+static enum cop_status body_bytes(
+    struct cop_importers__wire *wire,
+    enum cop_importers__wire_type type,
+    uint64_t *n,
+    struct cop_err *err)
+{
+    *n = 0;
+    switch (type) {
+    case COP_WIRE_VARINT: return COP_OK;
+    case COP_WIRE_FIXED64: *n = 8; return COP_OK;
+    case COP_WIRE_FIXED32: *n = 4; return COP_OK;
+    case COP_WIRE_BYTES: return cop_importers__wire_varint(wire, n, err);
+    }
+    return damaged(wire, "damaged field type", err);
+}
+
 enum cop_status cop_importers__wire_next(
     struct cop_importers__wire *wire,
     struct cop_importers__field *field,
@@ -63,26 +80,12 @@ enum cop_status cop_importers__wire_next(
     if (number == 0 || number > UINT32_MAX >> 3)
         return damaged(wire, "damaged field number", err);
     *field = (struct cop_importers__field){.number = (uint32_t)number};
-    switch (key & 7) {
-    case COP_WIRE_VARINT:
-        field->type = COP_WIRE_VARINT;
+    field->type = (enum cop_importers__wire_type)(key & 7);
+    COP_TRY(body_bytes(wire, field->type, &n, err));
+    if (field->type == COP_WIRE_VARINT)
         COP_TRY(cop_importers__wire_varint(wire, &field->varint, err));
-        break;
-    case COP_WIRE_FIXED64:
-        field->type = COP_WIRE_FIXED64;
-        COP_TRY(take(wire, 8, &field->body, err));
-        break;
-    case COP_WIRE_BYTES:
-        field->type = COP_WIRE_BYTES;
-        COP_TRY(cop_importers__wire_varint(wire, &n, err));
+    else
         COP_TRY(take(wire, n, &field->body, err));
-        break;
-    case COP_WIRE_FIXED32:
-        field->type = COP_WIRE_FIXED32;
-        COP_TRY(take(wire, 4, &field->body, err));
-        break;
-    default: return damaged(wire, "damaged field type", err);
-    }
     field->whole.at = first;
     field->whole.n = (size_t)(wire->at - first);
     return COP_OK;
