@@ -169,11 +169,11 @@ static void print_float(char text[24], float number)
 {
     for (int digits = 1; digits <= 9; ++digits) {
         (void)snprintf(text, 24, "%.*g", digits, (double)number);
-        if (strtof(text, NULL) == number) return;
+        if ((float)strtod(text, NULL) == number) return; /* as parse_number reads */
     }
 }
 
-/* Appends ",x" or "x" for every channel, 9 digits: enough to read the same float back. */
+/* Appends ",x" or "x" for every channel. */
 static size_t print_numbers(
     char *text, size_t room, const char *key, const float *numbers, int64_t n)
 {
