@@ -116,8 +116,7 @@ static enum cop_status check_identity(
     return COP_OK;
 }
 
-/* Keeps the file as it was beside it; an older copy of the same schema is not replaced. */
-static enum cop_status back_up(
+enum cop_status cop_store__back_up(
     sqlite3 *db, const char *path, int64_t version, struct cop_err *err)
 {
     char *copy = sqlite3_mprintf("%s.schema%lld.bak", path, (long long)version);
@@ -140,7 +139,8 @@ static enum cop_status prepare_file(
     int64_t version = 0;
     if (!is_new) {
         COP_TRY(check_identity(db, &version, err));
-        if (version < cop_store__n_migrations) COP_TRY(back_up(db, path, version, err));
+        if (version < cop_store__n_migrations)
+            COP_TRY(cop_store__back_up(db, path, version, err));
     }
     COP_TRY(cop_store__exec(
         db, "PRAGMA journal_mode = WAL", "cannot open the project file", err));

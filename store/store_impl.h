@@ -178,6 +178,11 @@ COP_NODISCARD enum cop_status cop_store__check_schema(
 
 /* ---- store.c ------------------------------------------------------------------------ */
 
+/** Before a migration: keeps the file as it is in "path.schemaN.bak".  A copy that is
+ *  there already stays: it is older. */
+COP_NODISCARD enum cop_status cop_store__back_up(
+    sqlite3 *db, const char *path, int64_t version, struct cop_err *err);
+
 /** Fills @p err from the last failure of @p db while @p doing; COP_ESTORE, COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_store__fail(
     sqlite3 *db, const char *doing, struct cop_err *err);

@@ -113,6 +113,30 @@ static void an_edited_step_is_noticed(void **state)
     assert_non_null(strstr(err.text, "step 1"));
 }
 
+static void a_backup_is_a_whole_project(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    struct sample_rows rows;
+    struct cop_store *copy;
+    char path[400];
+    char root[2][COP_HASH_HEX];
+    int64_t length;
+    assert_ok(fill_project(f->store, f->arena, &rows, &err));
+    assert_ok(cop_store_audit_root(f->store, root[0], &length, &err));
+    assert_ok(cop_store__back_up(f->store->db, f->path, 1, &err));
+    assert_ok(cop_store_put_measurement(f->store, &rows.measurement, &err));
+    assert_ok(cop_store__back_up(f->store->db, f->path, 1, &err)); /* stays as it is */
+    (void)snprintf(path, sizeof path, "%s.schema1.bak", f->path);
+    assert_ok(cop_store_open(path, &copy, &err));
+    assert_ok(cop_store_verify(copy, &err));
+    assert_ok(cop_store_audit_root(copy, root[1], &length, &err));
+    assert_string_equal(root[0], root[1]);
+    cop_store_close(copy);
+    assert_fails(
+        cop_store__back_up(f->store->db, "/no/such/folder/x", 1, &err), COP_ESTORE);
+}
+
 /* Columns of a later schema are not part of links made under an earlier one. */
 static void links_cover_the_columns_of_their_time(void **state)
 {
@@ -151,6 +175,7 @@ int run_schema_tests(void)
         STORE_TEST(the_first_step_is_what_was_released),
         STORE_TEST(a_step_forward_keeps_the_rows),
         STORE_TEST(a_failing_step_leaves_the_file_as_it_was),
+        STORE_TEST(a_backup_is_a_whole_project),
         STORE_TEST(an_edited_step_is_noticed),
         STORE_TEST(links_cover_the_columns_of_their_time),
     };
