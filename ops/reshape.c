@@ -3,7 +3,8 @@
  *
  * Their coupling is one rule: both shapes are walked from the left in blocks of equal
  * size; within a block the outermost axes are tied, in runs.  So a Flatten ties channel c
- * to its h * w elements, and what was flattened can be unfolded again. */
+ * to its h * w elements, and what was flattened can be unfolded again.  Groups of a channel
+ * shuffle keep like positions instead. */
 #include "ops/row.h"
 
 #include <string.h>
@@ -47,6 +48,32 @@ static int32_t leading(const struct cop_shape *shape, int32_t first, int32_t las
     return last - 1;
 }
 
+/* The inner of exactly two axes with more than one element, if it is the longer; else -1. */
+static int32_t longer_inner(const struct cop_shape *shape, int32_t first, int32_t last)
+{
+    const int32_t outer = leading(shape, first, last);
+    const int32_t inner = outer + 1 < last ? leading(shape, outer + 1, last) : outer;
+    if (shape->dim[inner] <= shape->dim[outer]) return -1;
+    return cop_shape_span(shape, first, last) == shape->dim[outer] * shape->dim[inner]
+               ? inner
+               : -1;
+}
+
+/* Channels split in g groups of n, or joined from them, as a channel shuffle does: keeping
+ * the same positions in every group leaves more freedom than whole groups if n > g. */
+static enum cop_status tie_positions(
+    struct cop_ties *ties,
+    struct cop_slice whole,
+    struct cop_slice inner,
+    int64_t extent,
+    int64_t n,
+    struct cop_err *err)
+{
+    for (; whole.first < extent; whole.first += n)
+        COP_TRY(cop_ops__tie_range(ties, whole, inner, n, err));
+    return COP_OK;
+}
+
 static enum cop_status tie_block(
     const struct cop_node *node,
     const struct block *block,
@@ -60,6 +87,17 @@ static enum cop_status tie_block(
     const int64_t n_a = src->dim[a];
     const int64_t n_b = dst->dim[b];
     const int64_t runs = n_a < n_b ? n_a : n_b;
+    const int64_t n = cop_shape_span(src, block->src0, block->src1);
+    /* What ends with the last axis is a Flatten or its inverse: positions are spatial. */
+    const bool is_last = block->src1 == src->rank || block->dst1 == dst->rank;
+    const int32_t inner_a = longer_inner(src, block->src0, block->src1);
+    const int32_t inner_b = longer_inner(dst, block->dst0, block->dst1);
+    const struct cop_slice end_a = {0, inner_a < 0 ? a : inner_a, 0, 1};
+    const struct cop_slice end_b = {-1, inner_b < 0 ? b : inner_b, 0, 1};
+    if (!is_last && inner_a < 0 && inner_b >= 0 && n_a == n)
+        return tie_positions(ties, end_a, end_b, n, dst->dim[inner_b], err);
+    if (!is_last && inner_b < 0 && inner_a >= 0 && n_b == n)
+        return tie_positions(ties, end_b, end_a, n, src->dim[inner_a], err);
     if (runs == 0 || n_a % runs != 0 || n_b % runs != 0) return COP_OK;
     return cop_ops__tie_range(
         ties,

@@ -67,6 +67,54 @@ static enum cop_status add_layer(
     return COP_OK;
 }
 
+/* [n][c][h][w] becomes what the line says, for lines that merge channels. */
+static enum cop_status reshape_to(
+    struct check *check,
+    struct net *net,
+    const struct cop_shape *shape,
+    struct cop_value **value)
+{
+    struct cop_value *src[2] = {*value, NULL};
+    double extents[COP_MAX_RANK] = {0};
+    for (int i = 1; i < shape->rank; i++)
+        extents[i] = (double)shape->dim[i];
+    const struct ref_tensor target = {COP_I64, {1, {shape->rank}}, extents};
+    COP_TRY(case_constant(net->graph, &target, &src[1], &check->err));
+    const struct cop_node_spec spec = {
+        .op = &cop_op_reshape, .src = src, .n_src = 2, .n_dst = 1};
+    struct cop_node *node = NULL;
+    COP_TRY(cop_graph_add_node(net->graph, &spec, &node, &check->err));
+    *value = node->dst[0];
+    return COP_OK;
+}
+
+/* [n][a][b][h][w] becomes [n][a][b]. */
+static enum cop_status average(
+    struct check *check, struct net *net, struct cop_value **value)
+{
+    double axes[2] = {3.0, 4.0};
+    const struct ref_tensor list = {COP_I64, {1, {2}}, axes};
+    struct cop_value *src[2] = {*value, NULL};
+    struct cop_node *node = NULL;
+    COP_TRY(case_constant(net->graph, &list, &src[1], &check->err));
+    const struct cop_node_spec spec = {
+        .op = &cop_op_reduce_sum, .src = src, .n_src = 2, .n_dst = 1};
+    COP_TRY(cop_graph_add_node(net->graph, &spec, &node, &check->err));
+    src[0] = node->dst[0];
+    const struct cop_node_spec squeeze = {
+        .op = &cop_op_squeeze, .src = src, .n_src = 2, .n_dst = 1};
+    COP_TRY(cop_graph_add_node(net->graph, &squeeze, &node, &check->err));
+    *value = node->dst[0];
+    return COP_OK;
+}
+
+/* The axis of an activation along which channels are cut: they come out of a 1x1
+ * convolution on axis 1, also where the line splits them over two axes. */
+static bool comes_from_conv(const struct case_line *line, const struct cop_shape *shape)
+{
+    return (shape->rank == 4 || shape->rank == 5) && !line->is_last_axis;
+}
+
 static enum cop_status add_sources(struct check *check, struct net *net)
 {
     const struct case_line *const line = check->line;
@@ -79,8 +127,11 @@ static enum cop_status add_sources(struct check *check, struct net *net)
             continue;
         }
         struct cop_shape shape = from->shape;
-        const bool is_conv = shape.rank == 4 && !line->is_last_axis;
+        const bool is_conv = comes_from_conv(line, &shape);
         const int axis = is_conv ? 1 : shape.rank - 1;
+        if (shape.rank == 5 && is_conv)
+            shape = (struct cop_shape){
+                4, {1, shape.dim[1] * shape.dim[2], shape.dim[3], shape.dim[4]}};
         const int64_t in_out[2] = {N_IN, shape.dim[axis]};
         shape.dim[0] = 1;
         if (shape.rank > 1) shape.dim[axis] = N_IN;
@@ -89,6 +140,8 @@ static enum cop_status add_sources(struct check *check, struct net *net)
         if (shape.rank > 1)
             COP_TRY(
                 add_layer(check, net, in_out, is_conv, from->low >= 0.0, &net->src[s]));
+        if (from->shape.rank == 5 && is_conv)
+            COP_TRY(reshape_to(check, net, &from->shape, &net->src[s]));
     }
     return COP_OK;
 }
@@ -112,8 +165,13 @@ static enum cop_status add_axis(
 static enum cop_status add_consumers(struct check *check, struct net *net, bool to_last)
 {
     for (int d = 0; d < check->line->n_dst; d++) {
-        const struct cop_shape *const shape = &check->call.dst[d].shape;
+        struct cop_shape cut = check->call.dst[d].shape;
+        const struct cop_shape *const shape = &cut;
         struct cop_value *value = net->node->dst[d];
+        if (cut.rank == 5) {
+            COP_TRY(average(check, net, &value));
+            cut.rank = 3;
+        }
         const bool is_conv = shape->rank >= 3 && shape->rank <= 4 && !to_last;
         if (is_conv && shape->rank == 3) COP_TRY(add_axis(check, net, &value));
         if (shape->rank >= 2) {
@@ -250,10 +308,13 @@ static bool is_aimed_at(
     for (int32_t m = 0; m < group->n_members; m++) {
         for (int s = 0; s < check->line->n_src; s++) {
             if (check->line->src[s].kind != CASE_ACTIVATION) continue;
-            const int32_t rank = check->line->src[s].shape.rank;
-            const bool is_conv = rank == 4 && !check->line->is_last_axis;
-            if (group->members[m].value == net->src[s] &&
-                group->members[m].axis == (is_conv ? 1 : rank - 1))
+            const struct cop_shape *const shape = &check->line->src[s].shape;
+            const int32_t axis = group->members[m].axis;
+            if (group->members[m].value != net->src[s]) continue;
+            if (!comes_from_conv(check->line, shape) && axis == shape->rank - 1)
+                return true;
+            if (comes_from_conv(check->line, shape) && axis >= 1 &&
+                axis <= shape->rank - 3)
                 return true;
         }
     }
