@@ -11,7 +11,7 @@ $ coppice --help
 >   coppice init faces.coppice
 > Verbs
 >   init *
->   export *
+>   doctor *
 > Exit status
 
 $ coppice --version
