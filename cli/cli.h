@@ -70,12 +70,12 @@ struct cop_latency {
 struct cop_option {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
+    bool is_required;
     enum cop_option_kind kind;
     size_t offset;       /* in the verb's options struct */
     const char *operand; /* "FILE"; NULL for flags */
     const char *initial; /* parsed like the user's text, shown in the help; or NULL */
     double min, max;     /* numbers only; max 0: no upper limit */
-    bool is_required;
     const char *help;
 };
 

@@ -71,6 +71,13 @@ static void relate(struct cop_facts *facts, const struct cop_facts *parent)
     if (is_tried_alike) facts->drop = parent->evaluation.top1 - facts->evaluation.top1;
 }
 
+static const char *find_name(const struct cop_dataset_row *sets, int32_t n, int64_t id)
+{
+    for (int32_t i = 0; i < n; ++i)
+        if (sets[i].id == id) return sets[i].name;
+    return NULL;
+}
+
 static const struct cop_facts *find_id(
     const struct cop_facts *facts, int32_t n, int64_t id)
 {
@@ -95,8 +102,8 @@ enum cop_status cop_facts_list(
         one->row = rows[i];
         COP_TRY(load_results(cli, one, err));
         COP_TRY(load_candidate(cli, one, err));
-        for (int32_t k = 0; k < n_sets && one->has_evaluation; ++k)
-            if (sets[k].id == one->evaluation.dataset_id) one->data = sets[k].name;
+        if (one->has_evaluation)
+            one->data = find_name(sets, n_sets, one->evaluation.dataset_id);
     }
     for (int32_t i = 0; i < *n; ++i) {
         const struct cop_facts *parent = find_id(*facts, *n, rows[i].parent_id);

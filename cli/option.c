@@ -4,12 +4,13 @@
  * are.  "--name value" and "--name=value" are alike; "--" ends the options. */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORD = 32 };
+enum { MAX_WORD = 32, MAX_OPTIONS = 32 };
 
 static int32_t min3(int32_t a, int32_t b, int32_t c)
 {
@@ -224,7 +225,7 @@ struct parser {
     char *const *argv;
     int at; /* the next word */
     const char **words;
-    bool *is_given; /* by index in the verb's options */
+    bool is_given[MAX_OPTIONS]; /* by index in the verb's options */
 };
 
 static const struct cop_option *find_option(
@@ -283,11 +284,13 @@ static enum cop_status take_option(
     const struct cop_verb *verb = p->command->verb;
     const bool is_long = word[1] == '-';
     const size_t n = is_long ? strcspn(word + 2, "=") : 0;
-    const char letter = is_long ? '\0' : word[1];
+    char letter = '\0';
+    if (!is_long) letter = word[1];
     const struct cop_option *option = NULL;
     void *into = p->command->options;
     if (verb != NULL) option = find_option(verb->options, word + 2, n, letter);
     if (option != NULL) {
+        assert(option - verb->options < MAX_OPTIONS);
         p->is_given[option - verb->options] = true;
     } else {
         into = p->cli;
@@ -337,13 +340,9 @@ static enum cop_status take_verb(
         return cop_verb_unknown(word, second, err);
     }
     p->at += used - 1;
-    int32_t n = 0;
-    while (command->verb->options[n].name != NULL)
-        ++n;
-    p->is_given = COP_ARENA_NEW_N(p->cli->arena, n + 1, bool);
     command->options =
         cop_arena_array(p->cli->arena, 1, command->verb->options_size + 1);
-    if (p->is_given == NULL || command->options == NULL) return COP_FAIL_NOMEM(err);
+    if (command->options == NULL) return COP_FAIL_NOMEM(err);
     return set_defaults(command->verb->options, command->options, err);
 }
 
@@ -369,7 +368,7 @@ static enum cop_status check_complete(const struct parser *p, struct cop_err *er
             p->words[verb->max_words],
             verb->name,
             verb->operands);
-    for (int32_t i = 0; verb->options[i].name != NULL; ++i) {
+    for (int32_t i = 0; i < MAX_OPTIONS && verb->options[i].name != NULL; ++i) {
         const struct cop_option *option = &verb->options[i];
         if (option->is_required && !p->is_given[i])
             return COP_FAIL(
@@ -380,6 +379,22 @@ static enum cop_status check_complete(const struct parser *p, struct cop_err *er
                 option->name,
                 option->operand);
     }
+    return COP_OK;
+}
+
+/* One word; *is_options_over after "--". */
+static enum cop_status take_word(
+    struct parser *p, const char *word, bool *is_options_over, struct cop_err *err)
+{
+    const bool is_option = !*is_options_over && word[0] == '-' && word[1] != 0;
+    if (is_option && strcmp(word, "--") == 0) {
+        *is_options_over = true;
+        return COP_OK;
+    }
+    if (is_option) return take_option(p, word, err);
+    if (p->command->verb == NULL && !p->command->is_help_verb)
+        return take_verb(p, word, err);
+    p->words[p->cli->n_words++] = word;
     return COP_OK;
 }
 
@@ -398,16 +413,8 @@ enum cop_status cop_command_parse(
     bool is_options_over = false;
     while (p.at < argc) {
         const char *word = argv[p.at++];
-        if (!is_options_over && strcmp(word, "--") == 0) {
-            is_options_over = true;
-        } else if (!is_options_over && word[0] == '-' && word[1] != 0) {
-            COP_TRY(take_option(&p, word, err));
-            if (cli->is_help || cli->is_version) return COP_OK;
-        } else if (command->verb == NULL && !command->is_help_verb) {
-            COP_TRY(take_verb(&p, word, err));
-        } else {
-            p.words[cli->n_words++] = word;
-        }
+        COP_TRY(take_word(&p, word, &is_options_over, err));
+        if (cli->is_help || cli->is_version) return COP_OK;
     }
     return check_complete(&p, err);
 }

@@ -47,11 +47,10 @@ static int compare_prints(const void *a, const void *b)
 
 static void find_duplicates(const struct cop_dataset *dataset, struct findings *found)
 {
+    if (found->n_prints == 0) return;
     qsort(
         found->prints, (size_t)found->n_prints, sizeof *found->prints, compare_prints);
     const struct fingerprint *first = found->prints;
-    for (int64_t i = 0; i < found->n; ++i)
-        found->duplicate_of[i] = -1;
     for (int64_t i = 1; i < found->n_prints; ++i) {
         const struct fingerprint *print = &found->prints[i];
         if (memcmp(print->digest, first->digest, sizeof print->digest) != 0) {
@@ -160,6 +159,8 @@ static enum cop_status look(
     if (batch.elements == NULL || found->class_n == NULL || found->prints == NULL ||
         found->duplicate_of == NULL)
         status = COP_FAIL_NOMEM(err);
+    for (int64_t i = 0; i < found->n && status == COP_OK; ++i)
+        found->duplicate_of[i] = -1;
     while (batch.first < found->n && status == COP_OK) {
         batch.n = found->n - batch.first;
         if (batch.n > READ_AT_ONCE) batch.n = READ_AT_ONCE;

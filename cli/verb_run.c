@@ -5,6 +5,7 @@
 #include "cli/verbs.h"
 #include "data/npy.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,6 +114,7 @@ static const char *output_path(
 {
     if (i < paths->n) return paths->at[i];
     const char *first = paths->at[0];
+    assert(first != NULL); /* the option is required */
     const char *dot = strrchr(first, '.');
     const char *slash = strrchr(first, '/');
     const size_t n = dot != NULL && (slash == NULL || dot > slash)

@@ -324,18 +324,18 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
         &cli->progress,
         &outcome.result,
         err);
-    if (status == COP_EINTR)
+    const bool is_stopped = status == COP_EINTR;
+    if (is_stopped)
         cop_progress_note(
             &cli->progress, "what was tried is stored; the same command goes on");
-    const bool has_rows =
-        (status == COP_OK || status == COP_ELIMIT || status == COP_EINTR) &&
-        outcome.result.run_id != 0;
-    if (!has_rows) return status;
+    const bool has_rows = status == COP_OK || status == COP_ELIMIT || is_stopped;
+    if (!has_rows || outcome.result.run_id == 0) return status;
     /* The error of the search, if any, stays the one that is told. */
-    COP_TRY(load_outcome(cli, &outcome, status == COP_OK ? err : NULL));
+    struct cop_err *fresh = status == COP_OK ? err : NULL;
+    COP_TRY(load_outcome(cli, &outcome, fresh));
     COP_TRY(
-        cli->is_json ? print_json(cli, &outcome, status == COP_OK ? err : NULL)
-                     : print_text(cli, &outcome, status == COP_OK ? err : NULL));
+        cli->is_json ? print_json(cli, &outcome, fresh)
+                     : print_text(cli, &outcome, fresh));
     return status;
 }
 
