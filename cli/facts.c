@@ -57,6 +57,7 @@ static void relate(struct cop_facts *facts, const struct cop_facts *parent)
         facts->drop = row->base_top1 - row->top1;
     }
     if (parent == NULL) return;
+    facts->parent = parent->row.name;
     const bool is_timed_alike =
         facts->has_measurement && parent->has_measurement &&
         facts->measurement.mb == parent->measurement.mb &&
@@ -105,11 +106,8 @@ enum cop_status cop_facts_list(
         if (one->has_evaluation)
             one->data = find_name(sets, n_sets, one->evaluation.dataset_id);
     }
-    for (int32_t i = 0; i < *n; ++i) {
-        const struct cop_facts *parent = find_id(*facts, *n, rows[i].parent_id);
-        if (parent != NULL) (*facts)[i].parent = parent->row.name;
-        relate(&(*facts)[i], parent);
-    }
+    for (int32_t i = 0; i < *n; ++i)
+        relate(&(*facts)[i], find_id(*facts, *n, rows[i].parent_id));
     return COP_OK;
 }
 

@@ -5,7 +5,6 @@
 #include "cli/verbs.h"
 #include "data/npy.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,8 +112,7 @@ static const char *output_path(
     struct cop_cli *cli, const struct cop_texts *paths, int32_t i)
 {
     if (i < paths->n) return paths->at[i];
-    const char *first = paths->at[0];
-    assert(first != NULL); /* the option is required */
+    const char *first = paths->at[0] != NULL ? paths->at[0] : "output.npy";
     const char *dot = strrchr(first, '.');
     const char *slash = strrchr(first, '/');
     const size_t n = dot != NULL && (slash == NULL || dot > slash)
