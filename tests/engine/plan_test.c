@@ -7,6 +7,7 @@
 #include "engine/plan_impl.h"
 #include "support/test.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -563,6 +564,71 @@ static void repeated_runs_agree_to_the_bit(void **state)
     cop_graph_destroy(graph);
 }
 
+/* ---- several threads ------------------------------------------------------------------------- */
+
+struct worker {
+    const struct cop_graph *graph;
+    const float *x;
+    float *got;
+    enum cop_status status;
+};
+
+/* Plans of one engine are made, run and destroyed in several threads at once. */
+static void *work(void *context)
+{
+    struct worker *worker = context;
+    for (int i = 0; worker->status == COP_OK && i < 5; i++) {
+        const struct cop_plan_options options = {.mb = 2, .threads = 1};
+        struct cop_plan *plan;
+        worker->status = cop_plan_create(engine, worker->graph, &options, &plan, NULL);
+        if (worker->status != COP_OK) break;
+        for (int run = 0; worker->status == COP_OK && run < 10; run++)
+            worker->status = cop_plan_run(
+                plan,
+                (const float *const[]){worker->x},
+                (float *const[]){worker->got},
+                NULL);
+        cop_plan_destroy(plan);
+    }
+    return NULL;
+}
+
+static void plans_run_in_several_threads(void **state)
+{
+    enum { WORKERS = 4 };
+    struct cop_rng rng;
+    (void)state;
+    for (int net = 0; net < 4; net++) {
+        cop_rng_init_stream(&rng, SEED + 14, (uint64_t)net);
+        struct cop_graph *graph = toy_random_net(&rng, 1);
+        struct toy_values *values = toy_values_create(graph, 2, &rng);
+        int32_t end = cop_graph_output(graph, 0)->id;
+        int64_t n = count(values, end);
+        float *x = toy_floats(values, cop_graph_input(graph, 0)->id);
+        float *want = toy_floats(values, end);
+        pthread_t threads[WORKERS];
+        struct worker workers[WORKERS];
+        for (int i = 0; i < WORKERS; i++) {
+            workers[i] = (struct worker){
+                .graph = graph, .x = x, .got = calloc((size_t)n, sizeof(float))};
+            assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+        }
+        for (int i = 0; i < WORKERS; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        for (int i = 0; i < WORKERS; i++) {
+            assert_int_equal(workers[i].status, COP_OK);
+            toy_assert_close(workers[i].got, want, n, 1e-5);
+            assert_memory_equal(workers[i].got, workers[0].got, (size_t)n * 4);
+        }
+        for (int i = 0; i < WORKERS; i++)
+            free(workers[i].got);
+        free(x);
+        free(want);
+        toy_values_destroy(values);
+        cop_graph_destroy(graph);
+    }
+}
+
 int test_plans(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,6 +647,7 @@ int test_plans(void)
         cmocka_unit_test(hopeless_requests_are_refused),
         cmocka_unit_test(profile_times_every_step),
         cmocka_unit_test(repeated_runs_agree_to_the_bit),
+        cmocka_unit_test(plans_run_in_several_threads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
