@@ -493,6 +493,32 @@ static void hopeless_requests_are_refused(void **state)
     cop_graph_destroy(graph);
 }
 
+/* A reshaped tensor shares its bytes: what reads it must not write there while the source
+ * is still wanted. */
+static void views_are_not_overwritten(void **state)
+{
+    struct cop_rng rng;
+    (void)state;
+    cop_rng_init(&rng, SEED + 15);
+    struct cop_graph *graph = toy_graph();
+    const int64_t dims[4] = {1, 16, 1, 1};
+    struct toy_attrs conv = toy_window(TOY_CONV, 1, 1, 0);
+    const struct toy_attrs flat = {.kind = TOY_RESHAPE, .rank = 2, .counts = {0, -1}};
+    const struct toy_attrs cubed = {
+        .kind = TOY_ELTWISE, .eltwise = COP_ELTWISE_LINEAR, .alpha = 3.0f};
+    struct cop_value *x =
+        toy_conv(graph, &rng, toy_input(graph, 4, dims), 16, conv, true);
+    struct cop_value *viewed = toy_unary(graph, &flat, x);
+    struct cop_value *changed = toy_unary(graph, &cubed, viewed);
+    const struct toy_attrs softmax = {.kind = TOY_SOFTMAX, .axis = 1};
+    toy_end(graph, toy_unary(graph, &softmax, changed));
+    toy_end(graph, toy_conv(graph, &rng, x, 3, conv, true));
+    struct toy_values *values = toy_values_create(graph, 2, &rng);
+    toy_check_forward(engine, graph, values, COP_PURPOSE_INFER, 1e-5);
+    toy_values_destroy(values);
+    cop_graph_destroy(graph);
+}
+
 /* ---- profile and repeats -------------------------------------------------------------------- */
 
 static void profile_times_every_step(void **state)
@@ -642,6 +668,7 @@ int test_plans(void)
         cmocka_unit_test(only_taps_can_be_masked),
         cmocka_unit_test(live_tensors_do_not_overlap),
         cmocka_unit_test(a_long_chain_needs_little),
+        cmocka_unit_test(views_are_not_overwritten),
         cmocka_unit_test(plans_share_packed_weights),
         cmocka_unit_test(failing_allocations_are_told),
         cmocka_unit_test(hopeless_requests_are_refused),
