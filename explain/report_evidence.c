@@ -61,8 +61,8 @@ static bool find_answer(
     int64_t sample,
     struct cop_stored_answer *answer)
 {
-    const struct cop_evaluation_row *row = report->evaluations[m];
-    if (!row || row->dataset_id != report->map_dataset->id) return false;
+    const struct cop_evaluation_row *row = report->map_answers[m];
+    if (!row) return false;
     int64_t low = 0;
     int64_t high = cop_stored_answers_n(row);
     while (low < high) {
@@ -87,8 +87,7 @@ static void write_answer(
     cop_text_puts(html, "<b>");
     cop_html_short(html, report->models[m]->name, 40);
     cop_text_puts(html, "</b>: ");
-    if (!report->map_dataset ||
-        !find_answer(report, m, pair->maps[m]->sample, &answer)) {
+    if (!find_answer(report, m, pair->maps[m]->sample, &answer)) {
         cop_text_puts(html, "answer not on record");
         return;
     }

@@ -27,15 +27,20 @@ static enum cop_status load_models(
     return COP_OK;
 }
 
+/* The newest evaluation of model @p m on a data set; *row stays NULL if there is none. */
 static enum cop_status load_evaluation(
-    struct cop_report *report, int m, int64_t dataset_id, struct cop_err *err)
+    struct cop_report *report,
+    int m,
+    int64_t dataset_id,
+    const struct cop_evaluation_row **row,
+    struct cop_err *err)
 {
-    struct cop_evaluation_row *row =
+    struct cop_evaluation_row *found =
         COP_ARENA_NEW(report->arena, struct cop_evaluation_row);
-    if (!row) return COP_FAIL_NOMEM(err);
+    if (!found) return COP_FAIL_NOMEM(err);
     const enum cop_status status = cop_store_last_evaluation(
-        report->store, report->models[m]->id, dataset_id, report->arena, row, err);
-    if (status == COP_OK) report->evaluations[m] = row;
+        report->store, report->models[m]->id, dataset_id, report->arena, found, err);
+    if (status == COP_OK) *row = found;
     return status == COP_ENOTFOUND ? COP_OK : status;
 }
 
@@ -65,23 +70,60 @@ static enum cop_status find_dataset(
     return COP_OK;
 }
 
+/* The search's config names its data by hash. */
+static bool is_searched(
+    const struct cop_report *report, const struct cop_dataset_row *row)
+{
+    return report->run && report->run->config_json && row->sha256 && *row->sha256 &&
+           strstr(report->run->config_json, row->sha256) != NULL;
+}
+
+/* Of data sets that both were evaluated on: one the search has not seen before others,
+ * then the newest evaluation. */
+static bool is_better(
+    const struct cop_report_accuracy *a, const struct cop_report_accuracy *b)
+{
+    if (!b) return true;
+    if (a->is_searched != b->is_searched) return b->is_searched;
+    return a->rows[1]->id > b->rows[1]->id;
+}
+
+static enum cop_status load_accuracies(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_dataset_row *all = NULL;
+    const struct cop_report_accuracy *best = NULL;
+    int32_t n = 0;
+    COP_TRY(cop_store_list_datasets(report->store, report->arena, &all, &n, err));
+    report->accuracies =
+        COP_ARENA_NEW_N(report->arena, n + 1, struct cop_report_accuracy);
+    if (!report->accuracies) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < n && report->models[0]; i++) {
+        struct cop_report_accuracy *next = &report->accuracies[report->n_accuracies];
+        *next = (struct cop_report_accuracy){
+            .dataset = &all[i], .is_searched = is_searched(report, &all[i])};
+        for (int m = 0; m < 2; m++)
+            COP_TRY(load_evaluation(report, m, all[i].id, &next->rows[m], err));
+        if (!next->rows[0] || !next->rows[1]) continue;
+        report->n_accuracies++;
+        if (is_better(next, best)) best = next;
+    }
+    if (best) {
+        report->dataset = best->dataset;
+        for (int m = 0; m < 2; m++)
+            report->evaluations[m] = best->rows[m];
+        return COP_OK;
+    }
+    COP_TRY(load_evaluation(report, 1, 0, &report->evaluations[1], err));
+    for (int32_t i = 0; i < n && report->evaluations[1]; i++)
+        if (all[i].id == report->evaluations[1]->dataset_id) report->dataset = &all[i];
+    return COP_OK;
+}
+
 static enum cop_status load_numbers(struct cop_report *report, struct cop_err *err)
 {
-    COP_TRY(load_evaluation(report, 1, 0, err));
+    COP_TRY(load_accuracies(report, err));
     COP_TRY(load_measurement(report, 1, err));
-    if (report->models[0]) {
-        /* Only answers to the same data can be compared. */
-        COP_TRY(load_evaluation(
-            report,
-            0,
-            report->evaluations[1] ? report->evaluations[1]->dataset_id : 0,
-            err));
-        COP_TRY(load_measurement(report, 0, err));
-    }
-    const struct cop_evaluation_row *any =
-        report->evaluations[1] ? report->evaluations[1] : report->evaluations[0];
-    if (any) COP_TRY(find_dataset(report, any->dataset_id, &report->dataset, err));
-    return COP_OK;
+    return report->models[0] ? load_measurement(report, 0, err) : COP_OK;
 }
 
 static enum cop_status load_search(struct cop_report *report, struct cop_err *err)
@@ -236,6 +278,9 @@ static enum cop_status load_maps(struct cop_report *report, struct cop_err *err)
     qsort(report->pairs, (size_t)report->n_pairs, sizeof *report->pairs, by_choice);
     COP_TRY(find_dataset(
         report, report->pairs[0].maps[1]->dataset_id, &report->map_dataset, err));
+    for (int m = 0; m < 2 && report->map_dataset; m++)
+        COP_TRY(load_evaluation(
+            report, m, report->map_dataset->id, &report->map_answers[m], err));
     return compare_pairs(report, err);
 }
 
@@ -261,10 +306,10 @@ enum cop_status cop_report__load(
     struct cop_report *report, const char *name, struct cop_err *err)
 {
     COP_TRY(load_models(report, name, err));
+    if (report->models[0]) COP_TRY(load_search(report, err));
     COP_TRY(load_numbers(report, err));
     if (report->models[0]) {
         struct cop_cut_row *cuts = NULL;
-        COP_TRY(load_search(report, err));
         COP_TRY(load_behaviour(report, err));
         COP_TRY(cop_store_list_cuts(
             report->store,

@@ -144,6 +144,41 @@ static void accuracy_lines(struct cop_report *report)
     write_line(report, &top5);
 }
 
+/* The same accuracy on every data set that both were evaluated on. */
+static void write_data_sets(struct cop_report *report)
+{
+    struct cop_text *html = &report->html;
+    char number[4][COP_HTML_NUMBER];
+    if (report->n_accuracies < 2) return;
+    cop_text_puts(
+        html,
+        "<div class=\"table\"><table><caption>Accuracy on every data set</caption>\n"
+        "<thead><tr><th scope=\"col\">Data set</th><th scope=\"col\">Seen by the search"
+        "</th><th scope=\"col\" class=\"num\">Pictures</th><th scope=\"col\" "
+        "class=\"num\">Before, %</th><th scope=\"col\" class=\"num\">After, %</th><th "
+        "scope=\"col\" class=\"num\">Change, points</th></tr></thead>\n<tbody>\n");
+    for (int32_t i = 0; i < report->n_accuracies; i++) {
+        const struct cop_report_accuracy *a = &report->accuracies[i];
+        cop_text_puts(html, "<tr><th scope=\"row\">");
+        cop_html_short(html, a->dataset->name, 60);
+        cop_text_printf(
+            html,
+            "</th><td>%s%s</td><td class=\"num\">%s</td>",
+            a->is_searched ? "yes" : "no",
+            a->dataset == report->dataset ? "; used on this page" : "",
+            cop_html_count(a->rows[1]->n, number[0]));
+        cop_text_printf(
+            html,
+            "<td class=\"num\">%s</td><td class=\"num\">%s</td><td "
+            "class=\"num\">%s</td>"
+            "</tr>\n",
+            cop_html_fixed(a->rows[0]->top1, 2, number[1]),
+            cop_html_fixed(a->rows[1]->top1, 2, number[2]),
+            cop_html_signed(a->rows[1]->top1 - a->rows[0]->top1, 2, number[3]));
+    }
+    cop_text_puts(html, "</tbody></table></div>\n");
+}
+
 static void write_notes(struct cop_report *report)
 {
     struct cop_text *html = &report->html;
@@ -199,6 +234,7 @@ enum cop_status cop_report__numbers(struct cop_report *report, struct cop_err *e
     accuracy_lines(report);
     cop_text_puts(html, "</tbody></table></div>\n");
     write_notes(report);
+    write_data_sets(report);
     cop_text_puts(html, "</section>\n");
     return cop_text_status(html, err);
 }

@@ -20,6 +20,13 @@ struct cop_report_pair {
     bool is_lost;   /* chosen because only the original was right */
 };
 
+/** One data set that both networks were evaluated on. */
+struct cop_report_accuracy {
+    const struct cop_dataset_row *dataset;
+    const struct cop_evaluation_row *rows[2]; /* original, variant; the newest */
+    bool is_searched; /* the search calibrated or decided on it */
+};
+
 /** Index 0 is the original, 1 the variant.  A missing row is NULL. */
 struct cop_report {
     struct cop_store *store;
@@ -27,7 +34,9 @@ struct cop_report {
     struct cop_arena *arena;
     struct cop_text html;
     const struct cop_model_row *models[2]; /* [0] NULL: the model has no original */
-    const struct cop_dataset_row *dataset; /* that both were evaluated on */
+    struct cop_report_accuracy *accuracies;
+    int32_t n_accuracies;
+    const struct cop_dataset_row *dataset; /* the main one, of evaluations */
     const struct cop_evaluation_row *evaluations[2];
     const struct cop_measurement_row *measurements[2];
     const struct cop_run_row *run; /* the search that the variant came from */
@@ -40,8 +49,9 @@ struct cop_report {
     int32_t n_classes;
     bool has_behaviour;
     struct cop_behaviour behaviour;
-    const struct cop_dataset_row *map_dataset; /* that the maps were made on */
-    struct cop_report_pair *pairs;             /* lost ones first */
+    const struct cop_dataset_row *map_dataset;       /* that the maps were made on */
+    const struct cop_evaluation_row *map_answers[2]; /* to that data set */
+    struct cop_report_pair *pairs;                   /* lost ones first */
     int32_t n_pairs;
     const struct cop_attribution_row *channels[2]; /* "channel-ablation-abs" */
     int32_t n_channels[2];

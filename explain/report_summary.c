@@ -154,6 +154,10 @@ static void accuracy_card(struct cop_report *report)
             cop_html_fixed(low, 1, number[0]),
             cop_html_fixed(high, 1, number[1]),
             cop_html_count(rows[1]->n, number[2]));
+        if (report->dataset) {
+            cop_text_puts(html, ", data set ");
+            cop_html_short(html, report->dataset->name, 40);
+        }
     }
     cop_text_puts(html, "</span></li>\n");
 }

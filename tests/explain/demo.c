@@ -11,6 +11,8 @@
 #define CREATED_US 1795240000000000
 #define CLASSES_JSON                                                                   \
     "[\"happy\",\"sad\",\"<script>alert(1)</script>\",\"a & \\\"b\\\"\"]"
+#define VAL_SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define TEST_SHA "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 #define MACHINE_JSON                                                                   \
     "{\"cpu\":\"Test <CPU>\",\"isa\":\"avx512_core\",\"onednn\":\"2.6.3\","            \
     "\"threads\":2,\"coppice\":\"0.1.0\"}"
@@ -53,6 +55,25 @@ static void write_records(const char *path)
     assert_int_equal(fclose(file), 0);
 }
 
+static int64_t put_dataset(struct demo *demo, const char *name, const char *sha256)
+{
+    struct cop_err err;
+    struct cop_dataset_row row = {
+        .name = name,
+        .path = "data.bin",
+        .format = "records",
+        .labels = "",
+        .record_shape = "3x24x24",
+        .preprocess = "3x24x24",
+        .classes_json = CLASSES_JSON,
+        .sha256 = sha256,
+        .n = DEMO_SAMPLES,
+        .created_us = CREATED_US,
+    };
+    assert_ok(cop_store_put_dataset(demo->store, &row, &err));
+    return row.id;
+}
+
 static void open_dataset(struct demo *demo)
 {
     struct cop_err err;
@@ -67,20 +88,8 @@ static void open_dataset(struct demo *demo)
     assert_ok(cop_preprocess_parse("3x24x24", &preprocess, &err));
     assert_ok(cop_dataset_open(&source, &preprocess, &demo->dataset, &err));
     assert_int_equal(cop_dataset_n(demo->dataset), DEMO_SAMPLES);
-    struct cop_dataset_row row = {
-        .name = "val",
-        .path = "data.bin",
-        .format = "records",
-        .labels = "",
-        .record_shape = "3x24x24",
-        .preprocess = "3x24x24",
-        .classes_json = CLASSES_JSON,
-        .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        .n = DEMO_SAMPLES,
-        .created_us = CREATED_US,
-    };
-    assert_ok(cop_store_put_dataset(demo->store, &row, &err));
-    demo->dataset_id = row.id;
+    demo->dataset_id = put_dataset(demo, "val", VAL_SHA);
+    demo->test_id = put_dataset(demo, "test", TEST_SHA);
 }
 
 /* ---- one model ----------------------------------------------------------------- */
@@ -120,7 +129,8 @@ static int answer_of(int sample, bool is_variant)
     return (is_hard && !is_won) || is_lost ? (label + 1) % DEMO_CLASSES : label;
 }
 
-static void put_evaluation(struct demo *demo, int64_t model_id, bool is_variant)
+static void put_evaluation(
+    struct demo *demo, int64_t model_id, int64_t dataset_id, bool is_variant)
 {
     struct cop_err err;
     unsigned char answers[DEMO_SAMPLES * 16];
@@ -151,7 +161,7 @@ static void put_evaluation(struct demo *demo, int64_t model_id, bool is_variant)
             c == DEMO_CLASSES - 1 ? "]" : "");
     struct cop_evaluation_row row = {
         .model_id = model_id,
-        .dataset_id = demo->dataset_id,
+        .dataset_id = dataset_id,
         .n = DEMO_SAMPLES,
         .top1 = 100.0 * all_right / DEMO_SAMPLES,
         .top5 = 100,
@@ -290,7 +300,8 @@ static void put_search(struct demo *demo)
     assert_ok(cop_store_open_run(
         demo->store,
         demo->original_id,
-        "{\"max_latency\":0.6,\"latency_is_share\":true,\"max_drop\":1,\"seed\":1}",
+        "{\"val\":\"" VAL_SHA
+        "\",\"max_latency\":0.6,\"latency_is_share\":true,\"max_drop\":1,\"seed\":1}",
         arena,
         &run,
         &err));
@@ -335,7 +346,8 @@ void test_demo_open(struct demo *demo)
     assert_ok(cop_store_create(path, &demo->store, &err));
     open_dataset(demo);
     demo->original_id = put_model(demo, "faces", 0, 1, "{}");
-    put_evaluation(demo, demo->original_id, false);
+    put_evaluation(demo, demo->original_id, demo->test_id, false);
+    put_evaluation(demo, demo->original_id, demo->dataset_id, false);
     put_measurement(demo, demo->original_id, 1.93);
     put_explanations(demo, demo->original_id, false);
 }
@@ -348,7 +360,8 @@ void test_demo_add_variant(struct demo *demo, const char *name)
         demo->original_id,
         0.56,
         "{\"outcome\":\"accepted\",\"choice\":[1,2]}");
-    put_evaluation(demo, demo->variant_id, true);
+    put_evaluation(demo, demo->variant_id, demo->test_id, true);
+    put_evaluation(demo, demo->variant_id, demo->dataset_id, true);
     put_measurement(demo, demo->variant_id, 1.08);
     put_explanations(demo, demo->variant_id, true);
     put_cut(demo, "layer1.conv<1>", CHANNELS, 16);

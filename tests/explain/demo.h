@@ -13,7 +13,8 @@ struct demo {
     struct cop_dataset *dataset;
     int64_t original_id;
     int64_t variant_id;
-    int64_t dataset_id;
+    int64_t dataset_id; /* "val", that the search decided on */
+    int64_t test_id;    /* "test", that it has not seen */
 };
 
 /** A data set of drawn blobs, and a project with a model "original" and everything that is

@@ -65,6 +65,9 @@ static void a_variant_is_reported(void **state)
     assert_says(page, "lost by the variant");
     assert_says(page, "Test &lt;CPU&gt;");
     assert_says(page, "0123456789abcdef0123456789abcdef");
+    assert_says(page, "n = 240, data set test"); /* unseen goes before newest */
+    assert_says(page, "test</th><td>no; used on this page</td>");
+    assert_says(page, "val</th><td>yes</td>");
     assert_says(page, "Audit root");
     assert_int_equal(count(page, "<article class=\"case\">"), 10);
     /* a photograph and two maps per case */
