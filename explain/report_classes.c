@@ -139,7 +139,8 @@ static void write_class(
     cop_svg_change(html, change->change, scale);
     cop_text_printf(
         html,
-        "</td><td class=\"num\">%s</td><td class=\"num\">%s</td><td>%s</td></tr>\n",
+        "</td><td class=\"num\">%s</td><td class=\"num\">%s</td><td class=\"word\">%s"
+        "</td></tr>\n",
         report->has_behaviour ? cop_html_count(change->lost, number[0]) : "n/a",
         report->has_behaviour ? cop_html_count(change->won, number[1]) : "n/a",
         report->has_behaviour ? judge(change) : "not measured");

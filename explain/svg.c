@@ -237,7 +237,7 @@ static void draw_points(
             "font-weight=\"600\" stroke=\"#fff\" stroke-width=\"4\" "
             "paint-order=\"stroke\">",
             at[0] + (is_right ? -14 : 14),
-            at[1] - 8,
+            at[1] + (point->mark == COP_SVG_CHOSEN ? 20 : -8),
             is_right ? "end" : "start");
         cop_html_text(svg, point->label);
         cop_text_puts(svg, "</text>\n");
