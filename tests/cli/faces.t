@@ -157,6 +157,13 @@ $ coppice report V1 -o report.html && grep -c '<html' report.html
 > 1
 $ coppice report V1 -o report.html --json | json_check $SOURCE/docs/json.md report
 > keys as documented
+$ coppice verify
+> verified *records*
+> audit root *
+$ coppice verify --json | json_check $SOURCE/docs/json.md verify
+> keys as documented
+$ grep -c "$(coppice verify | sed -n 's/^audit root *//p')" report.html
+> 2
 $ coppice export V1 -o v1.onnx
 > wrote v1.onnx (* kB)
 $ coppice export V1 --output=v1.onnx --json | json_check $SOURCE/docs/json.md export
