@@ -213,15 +213,16 @@ static void write_verification(struct cop_report *report)
         html,
         "<p>To check: run <code>coppice verify -p PROJECT.coppice</code>. It seals all "
         "records anew and names the first that does not hold; then compare its root "
-        "with "
-        "the one above. To write this page again, byte for byte: <code>coppice "
-        "report ");
+        "and "
+        "its number of records with those above (records added since then move both). "
+        "To "
+        "write this page again, byte for byte: <code>coppice report ");
     cop_html_text(html, report->models[1]->name);
     cop_text_puts(
         html,
         " -p PROJECT.coppice -o report.html</code>.</p>\n<p>What this cannot show: "
-        "someone "
-        "who owns the project file could replace all of it, seals included. Keep this "
+        "someone who owns the project file could replace all of it, seals included. "
+        "Keep this "
         "page, "
         "or its audit root, where that person cannot change it.</p></div></section>\n");
 }
