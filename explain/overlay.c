@@ -316,7 +316,7 @@ enum cop_status cop_overlay_map(
 
 void cop_overlay_legend(struct cop_text *html)
 {
-    enum { STEPS = 41 };
+    enum { HALF = 20, STEPS = 2 * HALF + 1 };
     cop_text_puts(
         html,
         "<svg class=\"legend\" viewBox=\"0 0 660 46\" role=\"img\" aria-label=\"Colour "
@@ -325,7 +325,7 @@ void cop_overlay_legend(struct cop_text *html)
         "it hurts the class.\">");
     for (int i = 0; i < STEPS; i++) {
         uint8_t rgb[3];
-        veil((double)(i - STEPS / 2) / (STEPS / 2), 190, rgb);
+        veil((double)(i - HALF) / HALF, 190, rgb);
         cop_text_printf(
             html,
             "<rect x=\"%d\" y=\"2\" width=\"5\" height=\"14\" fill=\"#%02x%02x%02x\"/>",

@@ -96,7 +96,7 @@ static void write_answer(
         html,
         ", %s %% sure%s",
         cop_html_fixed(100 * (double)answer.p_answer, 0, number),
-        cop_stored_answer_is_right(&answer) ? " \xe2\x9c\x93" : "");
+        cop_stored_answer_is_right(&answer) ? "\xc2\xa0\xe2\x9c\x93" : "");
 }
 
 /* "Half of what speaks for happy lies in 12 % of the picture, in the lower middle." */
@@ -302,18 +302,23 @@ static int32_t count_lost(const struct cop_report *report)
     return n;
 }
 
-/* Shows lost pictures in up to a third of the cases, then drawn ones. */
+/* Shows lost pictures in up to a third of the cases (more if there are few others), then
+ * drawn ones, evenly spread over the list, which is that of the classes. */
 static enum cop_status write_cases(struct cop_report *report, struct cop_err *err)
 {
     const int32_t most = report->options.max_samples;
     const int32_t n_lost = count_lost(report);
-    int32_t shown_lost = n_lost < (most + 2) / 3 ? n_lost : (most + 2) / 3;
-    if (report->n_pairs - n_lost < most - shown_lost)
-        shown_lost = n_lost < most ? n_lost : most - (report->n_pairs - n_lost);
-    for (int32_t i = 0; i < shown_lost; i++)
+    const int32_t n_drawn = report->n_pairs - n_lost;
+    int32_t room = (most + 2) / 3;
+    if (room < most - n_drawn) room = most - n_drawn;
+    const int32_t lost = n_lost < room ? n_lost : room;
+    const int32_t drawn = n_drawn < most - lost ? n_drawn : most - lost;
+    for (int32_t i = 0; i < lost; i++)
         COP_TRY(write_case(report, &report->pairs[i], err));
-    for (int32_t i = n_lost; i < report->n_pairs && i - n_lost < most - shown_lost; i++)
-        COP_TRY(write_case(report, &report->pairs[i], err));
+    for (int32_t i = 0; i < drawn; i++) {
+        const int64_t at = (int64_t)i * n_drawn / drawn;
+        COP_TRY(write_case(report, &report->pairs[n_lost + at], err));
+    }
     return COP_OK;
 }
 

@@ -88,12 +88,14 @@ static bool is_better(
     return a->rows[1]->id > b->rows[1]->id;
 }
 
-static enum cop_status load_accuracies(struct cop_report *report, struct cop_err *err)
+/* Lists the data sets that both were evaluated on; *best stays NULL if there is none. */
+static enum cop_status list_accuracies(
+    struct cop_report *report,
+    const struct cop_dataset_row *all,
+    int32_t n,
+    const struct cop_report_accuracy **best,
+    struct cop_err *err)
 {
-    struct cop_dataset_row *all = NULL;
-    const struct cop_report_accuracy *best = NULL;
-    int32_t n = 0;
-    COP_TRY(cop_store_list_datasets(report->store, report->arena, &all, &n, err));
     report->accuracies =
         COP_ARENA_NEW_N(report->arena, n + 1, struct cop_report_accuracy);
     if (!report->accuracies) return COP_FAIL_NOMEM(err);
@@ -101,22 +103,32 @@ static enum cop_status load_accuracies(struct cop_report *report, struct cop_err
         struct cop_report_accuracy *next = &report->accuracies[report->n_accuracies];
         *next = (struct cop_report_accuracy){
             .dataset = &all[i], .is_searched = is_searched(report, &all[i])};
-        for (int m = 0; m < 2; m++)
-            COP_TRY(load_evaluation(report, m, all[i].id, &next->rows[m], err));
+        COP_TRY(load_evaluation(report, 0, all[i].id, &next->rows[0], err));
+        COP_TRY(load_evaluation(report, 1, all[i].id, &next->rows[1], err));
         if (!next->rows[0] || !next->rows[1]) continue;
         report->n_accuracies++;
-        if (is_better(next, best)) best = next;
+        if (is_better(next, *best)) *best = next;
     }
+    return COP_OK;
+}
+
+static enum cop_status load_accuracies(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_dataset_row *all = NULL;
+    const struct cop_report_accuracy *best = NULL;
+    int32_t n = 0;
+    COP_TRY(cop_store_list_datasets(report->store, report->arena, &all, &n, err));
+    COP_TRY(list_accuracies(report, all, n, &best, err));
     if (best) {
         report->dataset = best->dataset;
-        for (int m = 0; m < 2; m++)
-            report->evaluations[m] = best->rows[m];
+        report->evaluations[0] = best->rows[0];
+        report->evaluations[1] = best->rows[1];
         return COP_OK;
     }
     COP_TRY(load_evaluation(report, 1, 0, &report->evaluations[1], err));
-    for (int32_t i = 0; i < n && report->evaluations[1]; i++)
-        if (all[i].id == report->evaluations[1]->dataset_id) report->dataset = &all[i];
-    return COP_OK;
+    if (!report->evaluations[1]) return COP_OK;
+    return find_dataset(
+        report, report->evaluations[1]->dataset_id, &report->dataset, err);
 }
 
 static enum cop_status load_numbers(struct cop_report *report, struct cop_err *err)
@@ -245,6 +257,29 @@ static enum cop_status compare_pairs(struct cop_report *report, struct cop_err *
     return COP_OK;
 }
 
+/* Pairs the variant's maps, all of one data set, with the original's. */
+static void pair_maps(
+    struct cop_report *report,
+    struct cop_attribution_row *const rows[2],
+    const int32_t n[2])
+{
+    for (int32_t i = 0; i < n[1]; i++) {
+        const struct cop_attribution_row *variant = &rows[1][i];
+        if (!is_map(variant) || has_pair(report, variant->sample)) continue;
+        if (report->n_pairs > 0 &&
+            report->pairs[0].maps[1]->dataset_id != variant->dataset_id)
+            continue;
+        const struct cop_attribution_row *original =
+            find_partner(rows[0], n[0], variant);
+        if (!original) continue;
+        struct cop_report_pair *pair = &report->pairs[report->n_pairs++];
+        pair->maps[0] = original;
+        pair->maps[1] = variant;
+        pair->is_lost = is_lost(variant);
+    }
+    qsort(report->pairs, (size_t)report->n_pairs, sizeof *report->pairs, by_choice);
+}
+
 static enum cop_status load_maps(struct cop_report *report, struct cop_err *err)
 {
     struct cop_attribution_row *rows[2] = {NULL, NULL};
@@ -260,27 +295,12 @@ static enum cop_status load_maps(struct cop_report *report, struct cop_err *err)
             err));
     report->pairs = COP_ARENA_NEW_N(report->arena, n[1] + 1, struct cop_report_pair);
     if (!report->pairs) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < n[1]; i++) {
-        const struct cop_attribution_row *variant = &rows[1][i];
-        if (!is_map(variant) || has_pair(report, variant->sample)) continue;
-        if (report->n_pairs > 0 &&
-            report->pairs[0].maps[1]->dataset_id != variant->dataset_id)
-            continue;
-        const struct cop_attribution_row *original =
-            find_partner(rows[0], n[0], variant);
-        if (!original) continue;
-        struct cop_report_pair *pair = &report->pairs[report->n_pairs++];
-        pair->maps[0] = original;
-        pair->maps[1] = variant;
-        pair->is_lost = is_lost(variant);
-    }
+    pair_maps(report, rows, n);
     if (report->n_pairs == 0) return COP_OK;
-    qsort(report->pairs, (size_t)report->n_pairs, sizeof *report->pairs, by_choice);
-    COP_TRY(find_dataset(
-        report, report->pairs[0].maps[1]->dataset_id, &report->map_dataset, err));
-    for (int m = 0; m < 2 && report->map_dataset; m++)
-        COP_TRY(load_evaluation(
-            report, m, report->map_dataset->id, &report->map_answers[m], err));
+    const int64_t id = report->pairs[0].maps[1]->dataset_id;
+    COP_TRY(find_dataset(report, id, &report->map_dataset, err));
+    COP_TRY(load_evaluation(report, 0, id, &report->map_answers[0], err));
+    COP_TRY(load_evaluation(report, 1, id, &report->map_answers[1], err));
     return compare_pairs(report, err);
 }
 
@@ -302,25 +322,29 @@ static enum cop_status load_channels(struct cop_report *report, struct cop_err *
     return COP_OK;
 }
 
+/* What is known only of a variant. */
+static enum cop_status load_changes(struct cop_report *report, struct cop_err *err)
+{
+    struct cop_cut_row *cuts = NULL;
+    COP_TRY(load_behaviour(report, err));
+    COP_TRY(cop_store_list_cuts(
+        report->store,
+        report->models[1]->id,
+        report->arena,
+        &cuts,
+        &report->n_cuts,
+        err));
+    report->cuts = cuts;
+    return load_maps(report, err);
+}
+
 enum cop_status cop_report__load(
     struct cop_report *report, const char *name, struct cop_err *err)
 {
     COP_TRY(load_models(report, name, err));
     if (report->models[0]) COP_TRY(load_search(report, err));
     COP_TRY(load_numbers(report, err));
-    if (report->models[0]) {
-        struct cop_cut_row *cuts = NULL;
-        COP_TRY(load_behaviour(report, err));
-        COP_TRY(cop_store_list_cuts(
-            report->store,
-            report->models[1]->id,
-            report->arena,
-            &cuts,
-            &report->n_cuts,
-            err));
-        report->cuts = cuts;
-        COP_TRY(load_maps(report, err));
-    }
+    if (report->models[0]) COP_TRY(load_changes(report, err));
     COP_TRY(load_channels(report, err));
     return cop_store_audit_root(
         report->store, report->audit_root, &report->audit_length, err);
@@ -382,8 +406,9 @@ const char *cop_report__json_item(
     const cJSON *item = cJSON_IsArray(list) && index >= 0 && index < 1 << 24
                             ? cJSON_GetArrayItem(list, (int)index)
                             : NULL;
-    const char *copy =
-        cJSON_IsString(item) ? cop_arena_strdup(arena, item->valuestring) : NULL;
+    const char *copy = item && cJSON_IsString(item)
+                           ? cop_arena_strdup(arena, item->valuestring)
+                           : NULL;
     cJSON_Delete(list);
     return copy;
 }

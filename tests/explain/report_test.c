@@ -176,6 +176,34 @@ static void unknown_models_and_bad_paths_fail(void **state)
     test_demo_close(&demo);
 }
 
+/* Whatever allocation fails: the status says so, nothing leaks, no file is left. */
+static void memory_may_give_out(void **state)
+{
+    (void)state;
+    struct cop_err err;
+    struct demo demo;
+    char path[320];
+    enum cop_status status = COP_ENOMEM;
+    int n_failed = 0;
+    test_demo_open(&demo);
+    test_demo_add_variant(&demo, "V1");
+    const struct cop_report_options options = {
+        .dataset = demo.dataset, .max_samples = 2};
+    snprintf(path, sizeof path, "%s/oom.html", demo.dir);
+    for (int64_t n = 1; status != COP_OK && n < 100000; n += 1 + n / 12) {
+        assert_false(cop_file_exists(path));
+        cop_mem_fail_from(n);
+        status = cop_report_write(demo.store, "V1", path, &options, &err);
+        cop_mem_fail_from(0);
+        if (status != COP_OK && status != COP_ENOMEM)
+            fail_msg("allocation %d: %s", (int)n, err.text);
+        n_failed += status != COP_OK;
+    }
+    assert_int_equal(status, COP_OK);
+    assert_true(n_failed > 20);
+    test_demo_close(&demo);
+}
+
 int test_report(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +214,7 @@ int test_report(void)
         cmocka_unit_test(what_is_not_measured_is_said),
         cmocka_unit_test(hostile_names_stay_text),
         cmocka_unit_test(unknown_models_and_bad_paths_fail),
+        cmocka_unit_test(memory_may_give_out),
     };
     return cmocka_run_group_tests_name("explain: report", tests, NULL, NULL);
 }
