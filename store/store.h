@@ -204,7 +204,7 @@ struct cop_candidate_row {
     int64_t params;
     int64_t bytes;
     double median_ms;
-    double base_ms; /* the original, timed in turn with it */
+    double base_ms; /* the original, timed in turn: median_ms over the median ratio */
     double top1;    /* percent, on the validation data */
     double base_top1;
     bool is_accepted;

@@ -2,6 +2,7 @@
 #include "synth/candidate.h"
 
 #include "base/clock.h"
+#include "base/rng.h"
 #include "prune/repair.h"
 #include "synth/inquire.h"
 #include "synth/keep.h"
@@ -10,11 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INQUIRE_SAMPLES = 64, SCREEN_SAMPLES = 1000 };
+enum { SCREEN_SAMPLES = 1000, MOST_VARIATIONS = 8 };
 /* A candidate this far (points) beyond the allowed drop on the screening samples is not
  * evaluated on all of them: three standard errors of a paired difference at 1000. */
 static const double SCREEN_MARGIN = 3.0;
 static const double ADJUST_RATE = 0.5;
+/* Deviation of the logarithm of the random factors on coefficients. */
+static const double VARIATION = 0.3;
 
 /* What one candidate measured. */
 struct trial {
@@ -45,7 +48,7 @@ static struct cop_budget budget_at(
     double params = cop_synth__limit_share(&options->max_params, (double)base->params);
     if (ms == 0.0 && macs == 0.0 && params == 0.0) ms = 1.0;
     return (struct cop_budget){
-        .ms = tightness * ms * base->bench.median_ms / state->scale,
+        .ms = tightness * ms * state->full.ms / state->scale,
         .macs = tightness * macs * (double)base->macs,
         .params = tightness * params * (double)base->params,
     };
@@ -223,7 +226,7 @@ static enum cop_status fill_row(
         .params = cop_graph_n_params(trial->graph),
         .bytes = cop_graph_param_bytes(trial->graph),
         .median_ms = trial->benches[1].median_ms,
-        .base_ms = trial->benches[0].median_ms,
+        .base_ms = trial->benches[1].median_ms / trial->latency_share,
         .top1 = trial->top1,
         .base_top1 = state->base.evaluation.top1,
         .created_us = cop_clock_wall_us(),
@@ -265,15 +268,7 @@ static enum cop_status run_trial(
     COP_TRY(measure(state, trial, err));
     COP_TRY(fill_row(state, trial, row, err));
     COP_TRY(cop_inquire(
-        state->engine,
-        state->tables,
-        state->groups,
-        &trial->cut,
-        trial->graph,
-        &state->samples,
-        INQUIRE_SAMPLES,
-        decision->observed,
-        err));
+        state->inquiry, decision->choice, state->progress, decision->observed, err));
     cop_adjust(
         state->tables,
         decision->choice,
@@ -281,6 +276,28 @@ static enum cop_status run_trial(
         ADJUST_RATE,
         decision->coefficients_next);
     return judge_and_store(state, trial, decision, row, err);
+}
+
+/* Widths for the budget.  If they are those of the candidate before, which cannot be judged
+ * otherwise, the coefficients are varied: one generator, another network. */
+static void generate(
+    const struct cop_search_state *state,
+    const struct cop_budget *budget,
+    struct cop_decision *decision)
+{
+    int32_t n = cop_tables_n_options(state->tables);
+    size_t bytes = (size_t)n * sizeof *decision->choice;
+    struct cop_rng rng;
+    cop_rng_init_stream(&rng, state->options->seed, (uint64_t)state->n_rows);
+    for (int attempt = 0; attempt < MOST_VARIATIONS; attempt++) {
+        (void)cop_generate(
+            state->tables, decision->coefficients_used, budget, decision->choice);
+        bool is_new = state->last_choice == NULL ||
+                      memcmp(decision->choice, state->last_choice, bytes) != 0;
+        if (is_new) return;
+        for (int32_t o = 0; o < n; o++)
+            decision->coefficients_used[o] *= exp(VARIATION * cop_rng_normal(&rng));
+    }
 }
 
 enum cop_status cop_synth__candidate_run(
@@ -297,10 +314,10 @@ enum cop_status cop_synth__candidate_run(
     memcpy(decision->coefficients_next, state->coefficients, bytes);
     decision->tightness = tightness;
     const struct cop_budget budget = budget_at(state, tightness);
-    (void)cop_generate(state->tables, state->coefficients, &budget, decision->choice);
+    generate(state, &budget, decision);
     struct cop_prediction prediction;
     cop_tables_predict(state->tables, decision->choice, &prediction);
-    decision->predicted_ms = prediction.ms;
+    decision->predicted_share = prediction.ms / state->full.ms;
     struct trial trial = {0};
     COP_TRY(
         cop_tables_cut(state->tables, decision->choice, state->arena, &trial.cut, err));

@@ -7,6 +7,7 @@
 
 #include "synth/evaluate.h"
 #include "synth/generate.h"
+#include "synth/inquire.h"
 #include "synth/search.h"
 
 /** Everything of a search that all its candidates share. */
@@ -35,8 +36,11 @@ struct cop_search_state {
     struct cop_bench_base base;
     struct cop_run_row run;
     /* what the candidates so far taught */
-    double *coefficients;           /* per option */
-    double scale;                   /* measured / predicted milliseconds */
+    double *coefficients;       /* per option */
+    double scale;               /* measured share of the time / predicted share */
+    const int32_t *last_choice; /* NULL: none yet */
+    struct cop_prediction full; /* of the network as it is */
+    struct cop_inquiry *inquiry;
     struct cop_candidate_row *rows; /* those before, by seq; room for all of the run */
     int32_t n_rows;
 };
@@ -49,8 +53,8 @@ enum cop_outcome {
 
 /** A decision: how tight the budget was and what was chosen. */
 struct cop_decision {
-    double tightness; /* budget = tightness * limit */
-    double predicted_ms;
+    double tightness;       /* budget = tightness * limit */
+    double predicted_share; /* of the original's time, before scale */
     int32_t *choice;
     double *coefficients_used;
     double *coefficients_next;

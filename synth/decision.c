@@ -40,10 +40,11 @@ const char *cop_synth__decision_print(
     cop_text_init(&text, 4 << 20);
     cop_text_printf(
         &text,
-        "{\"outcome\":\"%s\",\"tightness\":%.17g,\"predicted_ms\":%.17g,\"choice\":[",
+        "{\"outcome\":\"%s\",\"tightness\":%.17g,\"predicted_share\":%.17g,\"choice\":"
+        "[",
         outcome_names[decision->outcome],
         decision->tightness,
-        decision->predicted_ms);
+        decision->predicted_share);
     for (int32_t i = 0; i < n; i++)
         cop_text_printf(&text, "%s%d", i > 0 ? "," : "", decision->choice[i]);
     cop_text_puts(&text, "],\"widths\":[");
@@ -87,12 +88,12 @@ static bool read_decision(
     int32_t n = cop_tables_n_options(state->tables);
     const cJSON *outcome = cJSON_GetObjectItemCaseSensitive(json, "outcome");
     const cJSON *tightness = cJSON_GetObjectItemCaseSensitive(json, "tightness");
-    const cJSON *predicted = cJSON_GetObjectItemCaseSensitive(json, "predicted_ms");
+    const cJSON *predicted = cJSON_GetObjectItemCaseSensitive(json, "predicted_share");
     if (!cJSON_IsString(outcome) || !cJSON_IsNumber(tightness) ||
         !cJSON_IsNumber(predicted))
         return false;
     d->tightness = tightness->valuedouble;
-    d->predicted_ms = predicted->valuedouble;
+    d->predicted_share = predicted->valuedouble;
     for (int i = 0; i < 3; i++) {
         if (strcmp(outcome->valuestring, outcome_names[i]) == 0)
             d->outcome = (enum cop_outcome)i;

@@ -1,284 +1,227 @@
-/* synth/inquire.c - responses of a candidate against the original's; see inquire.h. */
+/* synth/inquire.c - responses of single cuts at the outputs; see inquire.h. */
 #include "synth/inquire.h"
 
 #include "base/mem.h"
-#include "prune/coupling.h"
+#include "prune/repair.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { MOST_PROBES = 1024 };
+enum { BATCH = 32 };
 
-/* One linear node whose result is compared. */
-struct probe {
-    const struct cop_value *dst;   /* in the original */
-    const struct cop_value *small; /* of the same name in the candidate */
-    int32_t option;                /* whose consumer it is */
-    int64_t *kept;                 /* original's channel of each of the candidate's */
-    double error;
-};
-
-struct inquiry {
-    struct cop_arena *arena;
+struct cop_inquiry {
+    struct cop_engine *engine;
     const struct cop_tables *tables;
     const struct cop_groups *groups;
-    const struct cop_cut *cut;
-    struct probe *probes;
-    int32_t n_probes;
-    struct cop_plan *plans[2];
+    const struct cop_calibration *calibration;
+    const struct cop_sample_source *samples;
+    struct cop_arena *arena;
     int64_t mb;
-    float *batch;
-    float *results[2];
+    int64_t n_batches;
+    int64_t n_outputs;  /* elements of the first output for one batch */
+    float *batch;       /* [mb][c][h][w] */
+    float *original;    /* [n_batches][n_outputs] */
+    float *outputs;     /* [n_outputs] */
+    double energy;      /* of the original's outputs around their means */
+    double **responses; /* by option and width; negative: not asked yet */
 };
 
-/* Channels of axis 1 of @p value that stay. */
-static enum cop_status kept_channels(
-    const struct inquiry *inquiry,
-    const struct cop_value *value,
-    int64_t **kept,
-    struct cop_err *err)
-{
-    int64_t extent = value->shape.dim[1];
-    uint8_t *gone = COP_ARENA_NEW_N(inquiry->arena, extent, uint8_t);
-    *kept = COP_ARENA_NEW_N(inquiry->arena, extent, int64_t);
-    if (gone == NULL || *kept == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t g = 0; g < cop_groups_n(inquiry->groups); g++) {
-        const struct cop_group *group = cop_groups_at(inquiry->groups, g);
-        const uint8_t *keep = inquiry->cut->keep[g];
-        for (int32_t m = 0; keep != NULL && m < group->n_members; m++) {
-            if (group->members[m].value != value || group->members[m].axis != 1)
-                continue;
-            for (int64_t c = 0; c < group->n_channels; c++) {
-                const int64_t *elements;
-                int64_t n = 0;
-                cop_group_elements(inquiry->groups, group, m, c, &elements, &n);
-                for (int64_t e = 0; keep[c] == 0 && e < n; e++)
-                    gone[elements[e]] = 1;
-            }
-        }
-    }
-    int64_t n_kept = 0;
-    for (int64_t c = 0; c < extent; c++) {
-        if (gone[c] == 0) (*kept)[n_kept++] = c;
-    }
-    return COP_OK;
-}
+/* ---- the original ------------------------------------------------------------------------ */
 
-static enum cop_status add_probe(
-    struct inquiry *inquiry,
-    const struct cop_graph *candidate,
-    const struct cop_node *node,
-    int32_t option,
-    struct cop_err *err)
+/* Energy of each output element around its mean over the samples. */
+static double energy_of(const struct cop_inquiry *inquiry)
 {
-    const struct cop_node *twin = cop_graph_find_node(candidate, node->name);
-    bool fits = twin != NULL && inquiry->n_probes < MOST_PROBES &&
-                node->dst[0]->shape.rank >= 2;
-    if (!fits) return COP_OK;
-    struct probe probe = {.dst = node->dst[0], .small = twin->dst[0], .option = option};
-    COP_TRY(kept_channels(inquiry, probe.dst, &probe.kept, err));
-    inquiry->probes[inquiry->n_probes++] = probe;
-    return COP_OK;
-}
-
-/* The linear nodes that read a group through one of its consumer constants. */
-static enum cop_status find_probes(
-    struct inquiry *inquiry, const struct cop_graph *candidate, struct cop_err *err)
-{
-    inquiry->probes = COP_ARENA_NEW_N(inquiry->arena, MOST_PROBES, struct probe);
-    if (inquiry->probes == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t o = 0; o < cop_tables_n_options(inquiry->tables); o++) {
-        const struct cop_group *group = cop_tables_option(inquiry->tables, o)->group;
-        if (inquiry->cut->keep[group->id] == NULL) continue;
-        for (int32_t m = 0; m < group->n_members; m++) {
-            const struct cop_value *value = group->members[m].value;
-            if (!group->members[m].is_consumer) continue;
-            for (int32_t u = 0; u < value->n_uses; u++) {
-                const struct cop_node *node = value->uses[u].node;
-                struct cop_linear linear;
-                if (node->op->coupling->linear(node, &linear) && linear.dst_axis == 1)
-                    COP_TRY(add_probe(inquiry, candidate, node, o, err));
-            }
-        }
-    }
-    return COP_OK;
-}
-
-static enum cop_status make_plans(
-    struct inquiry *inquiry,
-    struct cop_engine *engine,
-    const struct cop_graph *original,
-    const struct cop_graph *candidate,
-    struct cop_err *err)
-{
-    int32_t n = inquiry->n_probes;
-    const struct cop_value **ends[2];
-    for (int side = 0; side < 2; side++) {
-        ends[side] = COP_ARENA_NEW_N(inquiry->arena, n, const struct cop_value *);
-        if (ends[side] == NULL) return COP_FAIL_NOMEM(err);
-    }
-    int64_t largest = 0;
-    for (int32_t i = 0; i < n; i++) {
-        ends[0][i] = inquiry->probes[i].dst;
-        ends[1][i] = inquiry->probes[i].small;
-        int64_t elements = cop_shape_n(&inquiry->probes[i].dst->shape) * inquiry->mb;
-        if (elements > largest) largest = elements;
-    }
-    const struct cop_graph *graphs[2] = {original, candidate};
-    for (int side = 0; side < 2; side++) {
-        const struct cop_plan_options options = {
-            .mb = inquiry->mb, .taps = ends[side], .n_taps = n};
-        COP_TRY(cop_plan_create(
-            engine, graphs[side], &options, &inquiry->plans[side], err));
-        inquiry->results[side] = cop_mem_array((size_t)largest, sizeof(float));
-        if (inquiry->results[side] == NULL) return COP_FAIL_NOMEM(err);
-    }
-    int64_t n_input = cop_shape_n(cop_plan_start_shape(inquiry->plans[0], 0));
-    inquiry->batch = cop_mem_array((size_t)n_input, sizeof(float));
-    return inquiry->batch != NULL ? COP_OK : COP_FAIL_NOMEM(err);
-}
-
-/* Relative squared error over the kept channels; the original's energy is taken around
- * each channel's mean of the batch. */
-static double compare(
-    const struct inquiry *inquiry,
-    const struct probe *probe,
-    const float *original, /* [mb][c][spatial] */
-    const float *candidate /* [mb][kept][spatial] */)
-{
-    int64_t n_original = probe->dst->shape.dim[1];
-    int64_t n_kept = probe->small->shape.dim[1];
-    int64_t spatial = cop_shape_span(&probe->dst->shape, 2, probe->dst->shape.rank);
-    double squared = 0.0;
+    int64_t per_sample = inquiry->n_outputs / inquiry->mb;
+    int64_t n_samples = inquiry->n_batches * inquiry->mb;
     double energy = 0.0;
-    for (int64_t k = 0; k < n_kept; k++) {
+    for (int64_t k = 0; k < per_sample; k++) {
         double sum = 0.0;
-        double sum_squares = 0.0;
-        for (int64_t s = 0; s < inquiry->mb; s++) {
-            const float *a = original + (s * n_original + probe->kept[k]) * spatial;
-            const float *b = candidate + (s * n_kept + k) * spatial;
-            for (int64_t i = 0; i < spatial; i++) {
-                double difference = (double)a[i] - (double)b[i];
-                squared += difference * difference;
-                sum += (double)a[i];
-                sum_squares += (double)a[i] * (double)a[i];
-            }
+        double squares = 0.0;
+        for (int64_t s = 0; s < n_samples; s++) {
+            double y = (double)inquiry->original[s * per_sample + k];
+            sum += y;
+            squares += y * y;
         }
-        energy += sum_squares - sum * sum / (double)(inquiry->mb * spatial);
+        energy += squares - sum * sum / (double)n_samples;
     }
-    return energy > 0.0 ? squared / energy : 0.0;
+    return energy;
 }
 
-static enum cop_status probe_batch(struct inquiry *inquiry, struct cop_err *err)
-{
-    const float *starts[1] = {inquiry->batch};
-    for (int side = 0; side < 2; side++)
-        COP_TRY(cop_plan_run(inquiry->plans[side], starts, NULL, err));
-    for (int32_t i = 0; i < inquiry->n_probes; i++) {
-        struct probe *probe = &inquiry->probes[i];
-        const struct cop_value *values[2] = {probe->dst, probe->small};
-        for (int side = 0; side < 2; side++)
-            COP_TRY(cop_plan_read(
-                inquiry->plans[side],
-                values[side]->id,
-                inquiry->results[side],
-                cop_shape_n(&values[side]->shape) * inquiry->mb,
-                err));
-        probe->error +=
-            compare(inquiry, probe, inquiry->results[0], inquiry->results[1]);
-    }
-    return COP_OK;
-}
-
-static enum cop_status run_inquiry(
-    struct inquiry *inquiry,
-    const struct cop_sample_source *samples,
-    int64_t n_samples,
-    double *observed,
+static enum cop_status run_batch(
+    const struct cop_inquiry *inquiry,
+    struct cop_plan *plan,
+    int64_t number,
+    float *outputs,
     struct cop_err *err)
 {
-    int64_t n_batches = 0;
-    for (int64_t first = 0; first + inquiry->mb <= n_samples; first += inquiry->mb) {
-        COP_TRY(
-            samples->read(samples->context, first, inquiry->mb, inquiry->batch, err));
-        COP_TRY(probe_batch(inquiry, err));
-        n_batches++;
-    }
-    int32_t n_options = cop_tables_n_options(inquiry->tables);
-    int32_t *n_of = COP_ARENA_NEW_N(inquiry->arena, n_options, int32_t);
-    if (n_of == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t o = 0; o < n_options; o++)
-        observed[o] = 0.0;
-    for (int32_t i = 0; i < inquiry->n_probes; i++) {
-        const struct probe *probe = &inquiry->probes[i];
-        observed[probe->option] += probe->error / (double)n_batches;
-        n_of[probe->option]++;
-    }
-    for (int32_t o = 0; o < n_options; o++) {
-        if (n_of[o] > 0) observed[o] /= (double)n_of[o];
+    COP_TRY(inquiry->samples->read(
+        inquiry->samples->context,
+        number * inquiry->mb,
+        inquiry->mb,
+        inquiry->batch,
+        err));
+    const float *starts[1] = {inquiry->batch};
+    float *ends[1] = {outputs};
+    return cop_plan_run(plan, starts, ends, err);
+}
+
+static enum cop_status make_plan(
+    const struct cop_inquiry *inquiry,
+    const struct cop_graph *graph,
+    struct cop_plan **plan,
+    struct cop_err *err)
+{
+    const struct cop_plan_options options = {
+        .mb = inquiry->mb,
+        .ends = (const struct cop_value *const[]){cop_graph_output(graph, 0)},
+        .n_ends = 1,
+    };
+    return cop_plan_create(inquiry->engine, graph, &options, plan, err);
+}
+
+static enum cop_status run_original(
+    struct cop_inquiry *inquiry, struct cop_plan *plan, struct cop_err *err)
+{
+    struct cop_arena *arena = inquiry->arena;
+    int64_t n_input = cop_shape_n(cop_plan_start_shape(plan, 0));
+    inquiry->n_outputs = cop_shape_n(cop_plan_end_shape(plan, 0));
+    inquiry->batch = COP_ARENA_NEW_N(arena, n_input, float);
+    inquiry->outputs = COP_ARENA_NEW_N(arena, inquiry->n_outputs, float);
+    inquiry->original =
+        COP_ARENA_NEW_N(arena, inquiry->n_batches * inquiry->n_outputs, float);
+    if (inquiry->batch == NULL || inquiry->outputs == NULL || inquiry->original == NULL)
+        return COP_FAIL_NOMEM(err);
+    for (int64_t b = 0; b < inquiry->n_batches; b++)
+        COP_TRY(run_batch(
+            inquiry, plan, b, inquiry->original + b * inquiry->n_outputs, err));
+    inquiry->energy = energy_of(inquiry);
+    return COP_OK;
+}
+
+static enum cop_status open_answers(struct cop_inquiry *inquiry, struct cop_err *err)
+{
+    int32_t n = cop_tables_n_options(inquiry->tables);
+    inquiry->responses = COP_ARENA_NEW_N(inquiry->arena, n, double *);
+    if (inquiry->responses == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t o = 0; o < n; o++) {
+        int32_t n_widths = cop_tables_option(inquiry->tables, o)->n_widths;
+        inquiry->responses[o] = COP_ARENA_NEW_N(inquiry->arena, n_widths, double);
+        if (inquiry->responses[o] == NULL) return COP_FAIL_NOMEM(err);
+        for (int32_t w = 1; w < n_widths; w++)
+            inquiry->responses[o][w] = -1.0;
     }
     return COP_OK;
 }
 
-enum cop_status cop_inquire(
+enum cop_status cop_inquiry_make(
     struct cop_engine *engine,
     const struct cop_tables *tables,
     const struct cop_groups *groups,
-    const struct cop_cut *cut,
-    const struct cop_graph *candidate,
+    const struct cop_calibration *calibration,
     const struct cop_sample_source *samples,
     int64_t n_samples,
-    double *observed,
+    struct cop_arena *arena,
+    struct cop_inquiry **inquiry,
     struct cop_err *err)
 {
-    struct inquiry inquiry = {
-        .arena = cop_arena_create(),
+    struct cop_inquiry *made = COP_ARENA_NEW(arena, struct cop_inquiry);
+    if (made == NULL) return COP_FAIL_NOMEM(err);
+    if (n_samples > samples->n) n_samples = samples->n;
+    *made = (struct cop_inquiry){
+        .engine = engine,
         .tables = tables,
         .groups = groups,
-        .cut = cut,
-        .mb = 16,
+        .calibration = calibration,
+        .samples = samples,
+        .arena = arena,
+        .mb = n_samples < BATCH ? n_samples : BATCH,
     };
-    if (inquiry.arena == NULL) return COP_FAIL_NOMEM(err);
-    if (n_samples > samples->n) n_samples = samples->n;
-    if (inquiry.mb > n_samples) inquiry.mb = n_samples;
-    enum cop_status status = find_probes(&inquiry, candidate, err);
-    if (status == COP_OK)
-        status = make_plans(&inquiry, engine, cop_groups_graph(groups), candidate, err);
-    if (status == COP_OK)
-        status = run_inquiry(&inquiry, samples, n_samples, observed, err);
-    for (int side = 0; side < 2; side++) {
-        cop_plan_destroy(inquiry.plans[side]);
-        cop_mem_free(inquiry.results[side]);
-    }
-    cop_mem_free(inquiry.batch);
-    cop_arena_destroy(inquiry.arena);
+    made->n_batches = n_samples / made->mb;
+    COP_TRY(open_answers(made, err));
+    struct cop_plan *plan = NULL;
+    COP_TRY(make_plan(made, cop_groups_graph(groups), &plan, err));
+    enum cop_status status = run_original(made, plan, err);
+    cop_plan_destroy(plan);
+    if (status == COP_OK) *inquiry = made;
     return status;
 }
 
-static double clip(double x, double low, double high)
+/* ---- one cut ------------------------------------------------------------------------------ */
+
+static enum cop_status compare(
+    struct cop_inquiry *inquiry,
+    struct cop_plan *plan,
+    double *response,
+    struct cop_err *err)
 {
-    return x < low ? low : x > high ? high : x;
+    double squared = 0.0;
+    for (int64_t b = 0; b < inquiry->n_batches; b++) {
+        COP_TRY(run_batch(inquiry, plan, b, inquiry->outputs, err));
+        const float *want = inquiry->original + b * inquiry->n_outputs;
+        for (int64_t i = 0; i < inquiry->n_outputs; i++) {
+            double change = (double)inquiry->outputs[i] - (double)want[i];
+            squared += change * change;
+        }
+    }
+    *response = inquiry->energy > 0.0 ? squared / inquiry->energy : 0.0;
+    return COP_OK;
+}
+
+static enum cop_status ask(
+    struct cop_inquiry *inquiry, int32_t option, int32_t width, struct cop_err *err)
+{
+    int32_t n = cop_tables_n_options(inquiry->tables);
+    struct cop_arena_mark mark = cop_arena_mark(inquiry->arena);
+    int32_t *choice = COP_ARENA_NEW_N(inquiry->arena, n, int32_t);
+    if (choice == NULL) return COP_FAIL_NOMEM(err);
+    choice[option] = width;
+    struct cop_cut cut;
+    struct cop_graph *graph = NULL;
+    struct cop_plan *plan = NULL;
+    enum cop_status status =
+        cop_tables_cut(inquiry->tables, choice, inquiry->arena, &cut, err);
+    if (status == COP_OK)
+        status = cop_repair_consumers(
+            inquiry->groups, &cut, inquiry->calibration, NULL, &graph, err);
+    if (status == COP_OK) status = make_plan(inquiry, graph, &plan, err);
+    if (status == COP_OK)
+        status = compare(inquiry, plan, &inquiry->responses[option][width], err);
+    cop_plan_destroy(plan);
+    cop_graph_destroy(graph);
+    cop_arena_reset(inquiry->arena, mark);
+    return status;
+}
+
+enum cop_status cop_inquire(
+    struct cop_inquiry *inquiry,
+    const int32_t *choice,
+    const struct cop_progress *progress,
+    double *responses,
+    struct cop_err *err)
+{
+    int32_t n = cop_tables_n_options(inquiry->tables);
+    for (int32_t o = 0; o < n; o++) {
+        COP_TRY(cop_progress_check(progress, err));
+        if (inquiry->responses[o][choice[o]] < 0.0)
+            COP_TRY(ask(inquiry, o, choice[o], err));
+        responses[o] = inquiry->responses[o][choice[o]];
+        cop_progress_step(progress, "probe groups", o + 1, n);
+    }
+    return COP_OK;
 }
 
 void cop_adjust(
     const struct cop_tables *tables,
     const int32_t *choice,
-    const double *observed,
+    const double *responses,
     double rate,
     double *coefficients)
 {
-    double log_sum = 0.0;
-    int32_t n = cop_tables_n_options(tables);
-    for (int32_t o = 0; o < n; o++) {
-        double predicted = cop_tables_option(tables, o)->errors[choice[o]];
-        if (predicted <= 0.0 || observed[o] <= 0.0) continue;
-        log_sum += log(observed[o] / predicted);
-    }
-    double mean = n > 0 ? log_sum / (double)n : 0.0;
     for (int32_t o = 0; o < cop_tables_n_options(tables); o++) {
         double predicted = cop_tables_option(tables, o)->errors[choice[o]];
-        if (predicted <= 0.0 || observed[o] <= 0.0) continue;
-        double factor = exp(rate * (log(observed[o] / predicted) - mean));
-        coefficients[o] *= clip(factor, 1.0 / 8.0, 8.0);
-        coefficients[o] = clip(coefficients[o], 1e-3, 1e3);
+        if (choice[o] == 0 || predicted <= 0.0 || responses[o] <= 0.0) continue;
+        double seen = log(responses[o] / predicted);
+        double log_coefficient = (1.0 - rate) * log(coefficients[o]) + rate * seen;
+        coefficients[o] = exp(fmin(fmax(log_coefficient, log(1e-6)), log(1e6)));
     }
 }

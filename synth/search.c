@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_SAMPLES = 256, DEFAULT_CANDIDATES = 24 };
+enum { DEFAULT_SAMPLES = 256, DEFAULT_CANDIDATES = 24, INQUIRY_SAMPLES = 128 };
 static const double DEFAULT_TIME_S = 300.0;
 
 /* ---- what the search stands on -------------------------------------------------------- */
@@ -124,6 +124,33 @@ static enum cop_status measure_base(struct cop_search_state *state, struct cop_e
         &evidence, state->val_id, state->val, &base->evaluation, err);
 }
 
+/* Half of every group, one group at a time: the first coefficients. */
+static enum cop_status first_inquiry(
+    struct cop_search_state *state, struct cop_err *err)
+{
+    int32_t n = cop_tables_n_options(state->tables);
+    int32_t *choice = COP_ARENA_NEW_N(state->arena, n, int32_t);
+    double *responses = COP_ARENA_NEW_N(state->arena, n, double);
+    if (choice == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
+    cop_tables_predict(state->tables, choice, &state->full);
+    state->scale = 1.0;
+    for (int32_t o = 0; o < n; o++)
+        choice[o] = cop_tables_option(state->tables, o)->n_widths / 2;
+    COP_TRY(cop_inquiry_make(
+        state->engine,
+        state->tables,
+        state->groups,
+        state->calibration,
+        &state->samples,
+        INQUIRY_SAMPLES,
+        state->arena,
+        &state->inquiry,
+        err));
+    COP_TRY(cop_inquire(state->inquiry, choice, state->progress, responses, err));
+    cop_adjust(state->tables, choice, responses, 1.0, state->coefficients);
+    return COP_OK;
+}
+
 static enum cop_status make_tables(struct cop_search_state *state, struct cop_err *err)
 {
     const struct cop_plan_options plan_options = {
@@ -158,12 +185,7 @@ static enum cop_status make_tables(struct cop_search_state *state, struct cop_er
     if (state->coefficients == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < n; i++)
         state->coefficients[i] = 1.0;
-    struct cop_prediction full;
-    int32_t *choice = COP_ARENA_NEW_N(state->arena, n, int32_t);
-    if (choice == NULL) return COP_FAIL_NOMEM(err);
-    cop_tables_predict(state->tables, choice, &full);
-    state->scale = full.ms > 0.0 ? state->base.bench.median_ms / full.ms : 1.0;
-    return COP_OK;
+    return first_inquiry(state, err);
 }
 
 /* ---- feasibility ------------------------------------------------------------------------- */
@@ -232,11 +254,17 @@ static enum cop_status find_feasibility(
 /* ---- resuming ------------------------------------------------------------------------------- */
 
 static void learn(
-    struct cop_search_state *state, const struct cop_decision *decision, double ms)
+    struct cop_search_state *state,
+    const struct cop_decision *decision,
+    const struct cop_candidate_row *row)
 {
     size_t bytes = (size_t)cop_tables_n_options(state->tables) * sizeof(double);
     memcpy(state->coefficients, decision->coefficients_next, bytes);
-    if (decision->predicted_ms > 0.0) state->scale = ms / decision->predicted_ms;
+    state->last_choice = decision->choice;
+    double measured = row->median_ms / row->base_ms;
+    if (decision->predicted_share <= 0.0) return;
+    /* Half way, in ratio, to what was just seen: one disturbed timing must not rule. */
+    state->scale = sqrt(state->scale * measured / decision->predicted_share);
 }
 
 static enum cop_status open_run(
@@ -313,7 +341,7 @@ static enum cop_status replay(
         COP_TRY(cop_synth__decision_parse(
             state, state->rows[i].decision_json, &decision, err));
         bracket_add(bracket, &decision);
-        learn(state, &decision, state->rows[i].median_ms);
+        learn(state, &decision, &state->rows[i]);
     }
     return COP_OK;
 }
@@ -352,7 +380,7 @@ static enum cop_status search_loop(
         COP_TRY(cop_synth__candidate_run(state, tightness, &decision, &row, err));
         state->rows[state->n_rows++] = row;
         bracket_add(&bracket, &decision);
-        learn(state, &decision, row.median_ms);
+        learn(state, &decision, &row);
         note_candidate(state, &row);
         cop_progress_step(state->progress, "candidates", state->n_rows, capacity);
     }

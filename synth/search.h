@@ -1,9 +1,9 @@
 /* synth/search.h - the search: limits in, measured variants out.
  *
  * generator (generate.h): a latency budget and one coefficient per group become widths;
- * inquisitor (inquire.h): the repaired network is stimulated with calibration samples, its
- * responses are compared with the original's, and the coefficients of groups that hurt
- * more than predicted rise.  Every candidate is a row in the store with its decision,
+ * inquisitor (inquire.h): calibration samples stimulate the network with one group cut at a
+ * time; how far its outputs move, against what the tables predicted, is the group's next
+ * coefficient.  Every candidate is a row in the store with its decision,
  * numbers and reason; the same options continue where an earlier run stopped. */
 #ifndef COP_SYNTH_SEARCH_H
 #define COP_SYNTH_SEARCH_H
