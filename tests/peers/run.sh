@@ -17,7 +17,7 @@ venv=${COPPICE_PEERS_VENV:-$(dirname "$coppice")/peers-venv}
 if ! "$venv/bin/python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null; then
     python3 -m venv "$venv" &&
         "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" || {
-        echo "peers: ONNX Runtime could not be installed"
+        echo "peers: ONNX Runtime could not be installed (python3-venv, network?)"
         echo "0 passed, 1 failed"
         exit 1
     }
