@@ -6,6 +6,7 @@
 #include "prune/calibrate_impl.h"
 #include "prune/probe_impl.h"
 #include "prune/reader_impl.h"
+#include "prune/view_impl.h"
 
 #include "base/mem.h"
 
@@ -13,9 +14,8 @@
 #include <math.h>
 
 enum {
-    MOST_CHANNELS = 8192,  /* a wider Gram would take more than 512 MiB */
-    MOST_POSITIONS = 1024, /* of one sample; more tell little that is new */
-    PACK_COLUMNS = 4096,   /* summed in single precision */
+    MOST_CHANNELS = 8192, /* a wider Gram would take more than 512 MiB */
+    PACK_COLUMNS = 4096,  /* summed in single precision */
 };
 
 /* ---- what to measure -------------------------------------------------------------- */
@@ -101,69 +101,15 @@ static enum cop_status plan_measures(
 
 /* ---- moments ---------------------------------------------------------------------- */
 
-/* The batch seen as [outer][n channels][positions]. */
-struct view {
-    const float *elements;
-    int64_t outer;
-    int64_t n;
-    int64_t positions;
-    int64_t stride; /* every stride-th position is used */
-};
-
-static struct view make_view(
-    const struct cop_moments *moments,
-    const float *elements,
-    const struct cop_shape *shape)
+static void set_shift(struct cop_moments *moments, const struct cop_view *view)
 {
-    struct view view = {
-        .elements = elements,
-        .outer = cop_shape_span(shape, 0, moments->axis),
-        .n = moments->n,
-        .positions =
-            cop_shape_span(shape, moments->axis + 1, shape->rank) * moments->block,
-        .stride = 1,
-    };
-    /* A stride without common factor walks over all columns of the picture. */
-    while (view.positions / view.stride > MOST_POSITIONS ||
-           cop_reader__gcd(view.stride, view.positions) != 1)
-        view.stride++;
-    return view;
-}
-
-static int64_t view_rows(const struct view *view)
-{
-    return view->outer * ((view->positions - 1) / view->stride + 1);
-}
-
-/* One channel, rows [first, first + n), less the shift. */
-static void pack_channel(
-    const struct view *view,
-    int64_t channel,
-    float shift,
-    int64_t first,
-    int64_t n,
-    float *packed)
-{
-    int64_t per_outer = (view->positions - 1) / view->stride + 1;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = first + i;
-        int64_t outer = row / per_outer;
-        int64_t position = (row % per_outer) * view->stride;
-        packed[i] =
-            view->elements[(outer * view->n + channel) * view->positions + position] -
-            shift;
-    }
-}
-
-static void set_shift(struct cop_moments *moments, const struct view *view)
-{
-    int64_t rows = view_rows(view);
+    int64_t rows = cop_view__rows(view);
     for (int64_t c = 0; c < moments->n; c++) {
         double sum = 0.0;
         for (int64_t first = 0; first < rows; first += PACK_COLUMNS) {
             float packed[PACK_COLUMNS];
             int64_t n = rows - first < PACK_COLUMNS ? rows - first : PACK_COLUMNS;
-            pack_channel(view, c, 0.0f, first, n, packed);
+            cop_view__pack(view, c, 0.0f, first, n, packed);
             for (int64_t i = 0; i < n; i++)
                 sum += (double)packed[i];
         }
@@ -172,10 +118,10 @@ static void set_shift(struct cop_moments *moments, const struct view *view)
 }
 
 static enum cop_status add_batch(
-    struct cop_moments *moments, const struct view *view, struct cop_err *err)
+    struct cop_moments *moments, const struct cop_view *view, struct cop_err *err)
 {
     int64_t n = moments->n;
-    int64_t rows = view_rows(view);
+    int64_t rows = cop_view__rows(view);
     if (moments->count == 0) set_shift(moments, view);
     float *packed = cop_mem_array((size_t)n * PACK_COLUMNS, sizeof *packed);
     float *product = cop_mem_array((size_t)n * (size_t)n, sizeof *product);
@@ -188,7 +134,7 @@ static enum cop_status add_batch(
         int64_t k = rows - first < PACK_COLUMNS ? rows - first : PACK_COLUMNS;
         for (int64_t c = 0; c < n; c++) {
             float *row = packed + c * k;
-            pack_channel(view, c, moments->shift[c], first, k, row);
+            cop_view__pack(view, c, moments->shift[c], first, k, row);
             for (int64_t i = 0; i < k; i++)
                 moments->mean[c] += (double)row[i];
         }
@@ -283,7 +229,8 @@ static enum cop_status visit(
         return COP_OK;
     }
     struct cop_moments *moments = &calibration->moments[i];
-    const struct view view = make_view(moments, elements, shape);
+    const struct cop_view view =
+        cop_view__make(elements, shape, moments->axis, moments->block);
     return add_batch(moments, &view, err);
 }
 
