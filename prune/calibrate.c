@@ -216,21 +216,19 @@ void cop_spread__finish(struct cop_spread *spread)
 /* ---- the pass --------------------------------------------------------------------- */
 
 static enum cop_status visit(
-    void *context,
-    int32_t i,
-    const float *elements,
-    const struct cop_shape *shape,
-    struct cop_err *err)
+    void *context, int32_t i, const struct cop_probe_value *value, struct cop_err *err)
 {
     struct cop_calibration *calibration = context;
     if (i >= calibration->n_moments) {
         cop_spread__add(
-            &calibration->spreads[i - calibration->n_moments], elements, shape);
+            &calibration->spreads[i - calibration->n_moments],
+            value->elements,
+            &value->shape);
         return COP_OK;
     }
     struct cop_moments *moments = &calibration->moments[i];
     const struct cop_view view =
-        cop_view__make(elements, shape, moments->axis, moments->block);
+        cop_view__make(value->elements, &value->shape, moments->axis, moments->block);
     return add_batch(moments, &view, err);
 }
 
@@ -252,8 +250,8 @@ static enum cop_status measure(
                         : calibration->spreads[i - calibration->n_moments].value;
     const struct cop_probe probe = {
         .engine = engine,
-        .graph = graph,
-        .values = values,
+        .sides = {{.graph = graph, .values = values}},
+        .n_sides = 1,
         .n_values = n_values,
         .samples = samples,
         .progress = progress,

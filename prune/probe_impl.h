@@ -1,22 +1,35 @@
-/* prune/probe_impl.h - runs samples through a graph and shows chosen values, batch after
- * batch, always in the same order; only for prune/. */
+/* prune/probe_impl.h - runs samples through a graph, or two side by side, and shows chosen
+ * values, batch after batch, always in the same order; only for prune/. */
 #ifndef COP_PRUNE_PROBE_IMPL_H
 #define COP_PRUNE_PROBE_IMPL_H
 
 #include "prune/calibrate.h"
 
-/** One value of one batch in plain order.  @p shape is at the batch's size. */
+/** One value of one batch in plain order; the shape is at the batch's size. */
+struct cop_probe_value {
+    const float *elements;
+    struct cop_shape shape;
+};
+
+/** @p values has one entry per side. */
 typedef enum cop_status cop_probe_visit(
     void *context,
     int32_t i,
-    const float *elements,
-    const struct cop_shape *shape,
+    const struct cop_probe_value *values,
     struct cop_err *err);
+
+/** A graph and what to read of it; value i of one side belongs to value i of the other. */
+struct cop_probe_side {
+    const struct cop_graph *graph;
+    const struct cop_value *const *values;
+};
+
+enum { COP_PROBE_SIDES = 2 };
 
 struct cop_probe {
     struct cop_engine *engine;
-    const struct cop_graph *graph;
-    const struct cop_value *const *values;
+    struct cop_probe_side sides[COP_PROBE_SIDES];
+    int32_t n_sides;
     int32_t n_values;
     const struct cop_sample_source *samples;
     const struct cop_progress *progress;

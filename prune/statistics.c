@@ -27,15 +27,11 @@ struct sweep {
 };
 
 static enum cop_status visit(
-    void *context,
-    int32_t i,
-    const float *elements,
-    const struct cop_shape *shape,
-    struct cop_err *err)
+    void *context, int32_t i, const struct cop_probe_value *value, struct cop_err *err)
 {
     (void)err;
     struct sweep *sweep = context;
-    cop_spread__add(&sweep->spreads[i], elements, shape);
+    cop_spread__add(&sweep->spreads[i], value->elements, &value->shape);
     return COP_OK;
 }
 
@@ -148,7 +144,7 @@ static enum cop_status sweep_once(
     }
     status = prepare(calibration, small, arena, &sweep, values, err);
     if (status != COP_OK) goto done;
-    probe->values = values + first;
+    probe->sides[0].values = values + first;
     probe->n_values = last - first;
     probe->context = &sweep;
     sweep.spreads += first;
@@ -176,7 +172,8 @@ enum cop_status cop_repair_statistics(
     const struct cop_cut_map map = {.groups = groups, .cut = cut};
     struct cop_probe probe = {
         .engine = engine,
-        .graph = small,
+        .sides = {{.graph = small}},
+        .n_sides = 1,
         .samples = samples,
         .progress = progress,
         .what = "correcting statistics",
