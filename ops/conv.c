@@ -197,7 +197,19 @@ static enum cop_status conv_refit(
 /* A depthwise convolution mixes no channels: nothing there to solve for. */
 static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
 {
+    const struct conv_attrs *const attrs = node->attrs;
+    struct cop_window window;
+    int64_t produced[2] = {0, 0};
     if (node->src[1]->data == NULL || is_depthwise(node)) return false;
+    if (cop_ops__window(
+            &attrs->window,
+            &node->src[0]->shape,
+            &node->src[1]->shape.dim[2],
+            false,
+            &window,
+            produced,
+            NULL) != COP_OK)
+        return false;
     *linear = (struct cop_linear){
         .src_slot = 0,
         .weights_slot = 1,
@@ -206,7 +218,10 @@ static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
         .in_axis = 1,
         .out_axis = 0,
         .dst_axis = 1,
-        .g = ((const struct conv_attrs *)node->attrs)->group};
+        .g = attrs->group,
+        .strides = {window.strides[0], window.strides[1]},
+        .dilations = {window.dilates[0], window.dilates[1]},
+        .pads_l = {window.pads_l[0], window.pads_l[1]}};
     return true;
 }
 

@@ -66,6 +66,12 @@ struct cop_linear {
     int32_t out_axis;  /* axis of weights that becomes dst_axis */
     int32_t dst_axis;
     int64_t g;
+    /* A window over the last two axes of source and weights: result (y, x) reads source
+     * row y * strides[0] - pads_l[0] + ky * dilations[0], likewise the column, zero
+     * outside.  strides 0: no window, every position is read where it is. */
+    int64_t strides[2];
+    int64_t dilations[2];
+    int64_t pads_l[2];
 };
 
 /** How one kind of operator ties its axes.  Constant; shared by operators. */

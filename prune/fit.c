@@ -95,6 +95,32 @@ enum cop_status cop_fit__add_bias(
     return set_operand(small, to, linear->bias_slot, &shape, buf, err);
 }
 
+enum cop_status cop_fit__replace(
+    struct cop_graph *small,
+    struct cop_node *node,
+    const struct cop_linear *linear,
+    const float *weights,
+    const double *bias,
+    struct cop_err *err)
+{
+    const struct cop_shape shape = node->src[linear->weights_slot]->shape;
+    size_t bytes = (size_t)cop_shape_n(&shape) * sizeof *weights;
+    struct cop_buf *buf = NULL;
+    COP_TRY(cop_buf_create(bytes, &buf, err));
+    memcpy(cop_buf_mutable(buf), weights, bytes);
+    COP_TRY(set_operand(small, node, linear->weights_slot, &shape, buf, err));
+    if (!cop_fit__has_bias(node, linear)) return COP_OK;
+
+    int64_t n = n_outputs(node, linear);
+    buf = NULL;
+    COP_TRY(cop_buf_create((size_t)n * sizeof(float), &buf, err));
+    float *to = cop_buf_mutable(buf);
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (float)bias[i];
+    const struct cop_shape bias_shape = cop_shape_make(1, &n);
+    return set_operand(small, node, linear->bias_slot, &bias_shape, buf, err);
+}
+
 enum cop_status cop_fit__rescale(
     struct cop_graph *small,
     struct cop_node *node,

@@ -29,6 +29,16 @@ COP_NODISCARD enum cop_status cop_fit__add_bias(
     const double *shift,
     struct cop_err *err);
 
+/** The weights of @p node, a node of @p small, become @p weights and, if it has room for
+ *  one, its bias @p bias. */
+COP_NODISCARD enum cop_status cop_fit__replace(
+    struct cop_graph *small,
+    struct cop_node *node,
+    const struct cop_linear *linear,
+    const float *weights,
+    const double *bias,
+    struct cop_err *err);
+
 /** result = result * scale + shift per output of @p node, a node of @p small itself. */
 COP_NODISCARD enum cop_status cop_fit__rescale(
     struct cop_graph *small,

@@ -38,4 +38,19 @@ COP_NODISCARD enum cop_status cop_repair_statistics(
     struct cop_graph *small,
     struct cop_err *err);
 
+/** Everything in one: stretch by stretch in topological order, each linear node behind the
+ *  cut is refitted by least squares to the original's result from what the cut network
+ *  really feeds it (He et al. 2017, asymmetric), then its statistics are corrected.  The
+ *  best that is to be had without training; start from cop_repair_consumers' result.
+ *  Costs two forward passes over @p samples per stretch, of both networks. */
+COP_NODISCARD enum cop_status cop_repair_responses(
+    struct cop_engine *engine,
+    const struct cop_groups *groups,
+    const struct cop_cut *cut,
+    const struct cop_calibration *calibration,
+    const struct cop_sample_source *samples,
+    const struct cop_progress *progress,
+    struct cop_graph *small,
+    struct cop_err *err);
+
 #endif

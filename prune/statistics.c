@@ -11,6 +11,7 @@
 #include "prune/cut_impl.h"
 #include "prune/fit_impl.h"
 #include "prune/probe_impl.h"
+#include "prune/refit_impl.h"
 
 #include "base/mem.h"
 
@@ -159,6 +160,31 @@ done:
     return status;
 }
 
+static enum cop_status repair(
+    const struct cop_refit *job, bool is_refitted, struct cop_err *err)
+{
+    struct cop_probe probe = {
+        .engine = job->engine,
+        .sides = {{.graph = job->small}},
+        .n_sides = 1,
+        .samples = job->samples,
+        .progress = job->progress,
+        .what = "correcting statistics",
+        .visit = visit,
+    };
+    int32_t n = job->calibration->n_spreads;
+    for (int32_t s = 0; s < SWEEPS; s++) {
+        int32_t first = (int32_t)((int64_t)n * s / SWEEPS);
+        int32_t last = (int32_t)((int64_t)n * (s + 1) / SWEEPS);
+        if (first == last) continue;
+        if (is_refitted) COP_TRY(cop_refit__stretch(job, first, last, err));
+        COP_TRY(sweep_once(
+            job->map, job->calibration, &probe, job->small, first, last, err));
+    }
+    COP_TRY(cop_graph_infer(job->small, err));
+    return cop_graph_check(job->small, err);
+}
+
 enum cop_status cop_repair_statistics(
     struct cop_engine *engine,
     const struct cop_groups *groups,
@@ -170,22 +196,35 @@ enum cop_status cop_repair_statistics(
     struct cop_err *err)
 {
     const struct cop_cut_map map = {.groups = groups, .cut = cut};
-    struct cop_probe probe = {
+    const struct cop_refit job = {
         .engine = engine,
-        .sides = {{.graph = small}},
-        .n_sides = 1,
+        .map = &map,
+        .calibration = calibration,
         .samples = samples,
         .progress = progress,
-        .what = "correcting statistics",
-        .visit = visit,
+        .small = small,
     };
-    int32_t n = calibration->n_spreads;
-    for (int32_t s = 0; s < SWEEPS; s++) {
-        int32_t first = (int32_t)((int64_t)n * s / SWEEPS);
-        int32_t last = (int32_t)((int64_t)n * (s + 1) / SWEEPS);
-        if (first == last) continue;
-        COP_TRY(sweep_once(&map, calibration, &probe, small, first, last, err));
-    }
-    COP_TRY(cop_graph_infer(small, err));
-    return cop_graph_check(small, err);
+    return repair(&job, false, err);
+}
+
+enum cop_status cop_repair_responses(
+    struct cop_engine *engine,
+    const struct cop_groups *groups,
+    const struct cop_cut *cut,
+    const struct cop_calibration *calibration,
+    const struct cop_sample_source *samples,
+    const struct cop_progress *progress,
+    struct cop_graph *small,
+    struct cop_err *err)
+{
+    const struct cop_cut_map map = {.groups = groups, .cut = cut};
+    const struct cop_refit job = {
+        .engine = engine,
+        .map = &map,
+        .calibration = calibration,
+        .samples = samples,
+        .progress = progress,
+        .small = small,
+    };
+    return repair(&job, true, err);
 }

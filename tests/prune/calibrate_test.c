@@ -72,17 +72,18 @@ static void end(struct subject *subject)
     cop_graph_destroy(subject->net.graph);
 }
 
-static float *read_all(void)
+static float *read_all(int64_t first)
 {
     struct cop_err err = {0};
     float *x = cop_mem_array(SAMPLES * SAMPLE, sizeof *x);
     assert_non_null(x);
-    assert_ok(read_samples(NULL, 0, SAMPLES, x, &err));
+    assert_ok(read_samples(NULL, first, SAMPLES, x, &err));
     return x;
 }
 
-/* All elements of a node's result over all samples; the caller frees them. */
-static float *response(
+/* All elements of a node's result over SAMPLES samples; the caller frees them. */
+static float *response_from(
+    int64_t first,
     struct cop_engine *engine,
     const struct cop_graph *graph,
     const char *node,
@@ -95,13 +96,23 @@ static float *response(
     struct cop_plan *plan = NULL;
     assert_ok(cop_plan_create(engine, graph, &options, &plan, &err));
     *shape = *cop_plan_end_shape(plan, 0);
-    float *x = read_all();
+    float *x = read_all(first);
     float *y = cop_mem_array((size_t)cop_shape_n(shape), sizeof *y);
     assert_non_null(y);
     assert_ok(cop_plan_run(plan, (const float *const[]){x}, (float *const[]){y}, &err));
     cop_plan_destroy(plan);
     cop_mem_free(x);
     return y;
+}
+
+/* Over the calibration samples. */
+static float *response(
+    struct cop_engine *engine,
+    const struct cop_graph *graph,
+    const char *node,
+    struct cop_shape *shape)
+{
+    return response_from(0, engine, graph, node, shape);
 }
 
 /* Moments of [outer][n][inner] in double, the plain way. */
@@ -314,6 +325,70 @@ static void test_statistics_are_restored(void **state)
     end(&subject);
 }
 
+/* Mean squared difference of the scores of a cut network from the original's, over
+ * samples that calibration has not seen. */
+static double score_error(const struct subject *subject, const struct cop_graph *small)
+{
+    struct cop_shape shape;
+    const int64_t unseen = 1000;
+    float *was =
+        response_from(unseen, subject->engine, subject->net.graph, "fc", &shape);
+    float *is = response_from(unseen, subject->engine, small, "fc", &shape);
+    double error = 0.0;
+    int64_t n = cop_shape_n(&shape);
+    for (int64_t i = 0; i < n; i++) {
+        double change = (double)was[i] - (double)is[i];
+        error += change * change / (double)n;
+    }
+    cop_mem_free(was);
+    cop_mem_free(is);
+    return error;
+}
+
+/* Each repair brings the scores nearer to the original's. */
+static void test_repairs_help(void **state)
+{
+    (void)state;
+    struct cop_err err = {0};
+    const uint8_t keep_a[8] = {1, 0, 1, 1, 0, 1, 0, 1};
+    const uint8_t keep_b[6] = {1, 1, 1, 0, 0, 1};
+    double error[3] = {0.0, 0.0, 0.0};
+    for (uint64_t seed = 20; seed < 26; seed++) {
+        struct subject subject;
+        begin(&subject, seed);
+        const uint8_t *keeps[8] = {0};
+        for (int32_t g = 0; g < cop_groups_n(subject.groups); g++) {
+            const struct cop_group *group = cop_groups_at(subject.groups, g);
+            if (strcmp(group->name, "a") == 0) keeps[g] = keep_a;
+            if (strcmp(group->name, "b") == 0) keeps[g] = keep_b;
+        }
+        const struct cop_cut cut = {.keep = keeps};
+        struct cop_graph *small = NULL;
+        assert_ok(cop_cut_apply(subject.groups, &cut, &small, &err));
+        error[0] += score_error(&subject, small);
+        cop_graph_destroy(small);
+        assert_ok(cop_repair_consumers(
+            subject.groups, &cut, subject.calibration, NULL, &small, &err));
+        error[1] += score_error(&subject, small);
+        assert_ok(cop_repair_responses(
+            subject.engine,
+            subject.groups,
+            &cut,
+            subject.calibration,
+            &samples,
+            NULL,
+            small,
+            &err));
+        assert_ok(cop_graph_check(small, &err));
+        error[2] += score_error(&subject, small);
+        cop_graph_destroy(small);
+        end(&subject);
+    }
+    print_message("scores off by %.4g, %.4g, %.4g\n", error[0], error[1], error[2]);
+    assert_true(error[1] < 0.8 * error[0]);
+    assert_true(error[2] < error[1]);
+}
+
 /* Two groups meet in one concat and are cut together; a channel of one is a multiple of a
  * channel of the other, so solving for both at once recovers it. */
 static void test_groups_are_solved_together(void **state)
@@ -365,6 +440,7 @@ int run_calibrate_tests(void)
         cmocka_unit_test(test_calibration_repeats),
         cmocka_unit_test(test_stopping_and_no_samples),
         cmocka_unit_test(test_statistics_are_restored),
+        cmocka_unit_test(test_repairs_help),
         cmocka_unit_test(test_groups_are_solved_together),
     };
     return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);
