@@ -3,7 +3,7 @@
 
 #include "prune/reader_impl.h"
 
-enum { LEAST_POSITIONS = 256 }; /* of one sample, if there are as many */
+enum { LEAST_POSITIONS = 64 }; /* of one sample, if there are as many */
 
 bool cop_patches__make(
     const struct cop_reader *reader,
