@@ -136,6 +136,9 @@ int main(int argc, char **argv)
         fputs("coppice: out of memory\n", stderr);
         return EXIT_FAILED;
     }
+    /* Known before parsing, which may fail and must tell so. */
+    for (int i = 1; i < argc; ++i)
+        cli.is_no_color = cli.is_no_color || strcmp(argv[i], "--no-color") == 0;
     cop_bar_init(&bar, &cli.is_quiet, &stop_signal, &cli.progress);
     const enum cop_status status = run_command(&cli, argc, argv, &command, &err);
     cop_bar_clear(&bar);

@@ -57,8 +57,9 @@ static enum cop_status read_inputs(
         return COP_FAIL(
             err,
             COP_EINVAL,
-            "the model has %d inputs, --input was given %d times",
+            "the model has %d input%s, --input was given %d times",
             n,
+            n == 1 ? "" : "s",
             paths->n);
     for (int32_t i = 0; i < n; ++i) {
         const struct cop_value *input = cop_graph_input(graph, i);
@@ -133,8 +134,9 @@ static enum cop_status write_outputs(
         return COP_FAIL(
             err,
             COP_EINVAL,
-            "the model has %d outputs, --output was given %d times",
+            "the model has %d output%s, --output was given %d times",
             arrays->n_out,
+            arrays->n_out == 1 ? "" : "s",
             paths->n);
     cJSON *document = cli->is_json ? cop_json_document(cli) : NULL;
     cJSON *outputs = document != NULL ? cop_json_array(cli, document, "outputs") : NULL;

@@ -89,7 +89,7 @@ $ coppice run $SOURCE/examples/faces/faces.onnx --input x.npy --output z.npy --j
 $ cmp y.npy z.npy && wc -c <y.npy
 > 212
 $ coppice run model --input x.npy --input x.npy --output y.npy
-! coppice: the model has 1 inputs, --input was given 2 times
+! coppice: the model has 1 input, --input was given 2 times
 = 2
 $ coppice run model --input y.npy --output z.npy
 ! coppice: y.npy is 3x7, input 'input' of the model is 1x3x48x48 for each sample
