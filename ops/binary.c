@@ -115,7 +115,7 @@ static enum cop_status fold_elements(
                 (long long)cop_i64_at(data[0], i),
                 (long long)cop_i64_at(data[1], i));
         if (dst->dtype == COP_BOOL)
-            ((char *)elements)[i] = result != 0;
+            cop_ops__store(COP_BOOL, elements, i, (double)result);
         else
             memcpy(
                 (char *)elements + (size_t)i * sizeof result, &result, sizeof result);
@@ -285,11 +285,12 @@ static enum cop_status equal_fold(
     return fold_with(node, src, dst, arena, &arithmetic, err);
 }
 
+/* Powers of integers are refused when shapes are inferred. */
 static bool pow_whole(int64_t a, int64_t b, int64_t *result)
 {
     (void)a;
     (void)b;
-    (void)result;
+    *result = 0;
     return false;
 }
 static double pow_real(double a, double b)

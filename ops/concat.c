@@ -201,13 +201,13 @@ static enum cop_status split_upgrade(
 /* Extent of part @p i along the axis. */
 static enum cop_status split_size(
     const struct cop_node *node,
-    const struct cop_fact *sizes,
+    const struct cop_fact *sizes, /* NULL: equal parts */
     int64_t extent,
     int32_t i,
     int64_t *size,
     struct cop_err *err)
 {
-    if (!cop_ops__has(node, 1)) {
+    if (sizes == NULL) {
         const int64_t each = (extent + node->n_dst - 1) / node->n_dst;
         const int64_t left = extent - each * i;
         *size = left > each ? each : left;

@@ -7,7 +7,7 @@ struct conv_attrs {
 };
 
 static const struct cop_attr_spec conv_specs[] = {
-    COP_OPS__WINDOW_SPECS(struct conv_attrs, window, false, 0),
+    COP_OPS__WINDOW_SPECS(offsetof(struct conv_attrs, window), false, 0),
     {.name = "group",
      .type = COP_ATTR_INT,
      .offset = offsetof(struct conv_attrs, group),

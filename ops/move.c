@@ -47,7 +47,7 @@ static enum cop_status transpose_infer(
     struct cop_fact *dst,
     struct cop_err *err)
 {
-    int32_t perm[COP_MAX_RANK];
+    int32_t perm[COP_MAX_RANK] = {0};
     const int32_t rank = src[0].shape.rank;
     COP_TRY(transpose_perm(node->attrs, rank, perm, err));
     dst[0] = (struct cop_fact){.dtype = src[0].dtype, .shape = {.rank = rank}};
@@ -67,7 +67,7 @@ static enum cop_status transpose_fold(
     void *elements = NULL;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     if (elements == NULL) return COP_OK;
-    int32_t perm[COP_MAX_RANK];
+    int32_t perm[COP_MAX_RANK] = {0};
     int64_t strides[COP_MAX_RANK];
     int64_t moved[COP_MAX_RANK] = {0};
     COP_TRY(transpose_perm(node->attrs, src[0].shape.rank, perm, err));
@@ -82,7 +82,7 @@ static enum cop_status transpose_fold(
 static enum cop_status transpose_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
-    int32_t perm[COP_MAX_RANK];
+    int32_t perm[COP_MAX_RANK] = {0};
     COP_TRY(transpose_perm(
         node->attrs, cop_emit_src_fact(emitter, 0)->shape.rank, perm, err));
     return cop_emit_transpose(
@@ -92,7 +92,7 @@ static enum cop_status transpose_lower(
 static enum cop_status transpose_tie(
     const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
 {
-    int32_t perm[COP_MAX_RANK];
+    int32_t perm[COP_MAX_RANK] = {0};
     const int32_t rank = node->src[0]->shape.rank;
     COP_TRY(transpose_perm(node->attrs, rank, perm, err));
     for (int32_t i = 0; i < rank; i++)
@@ -173,7 +173,7 @@ static enum cop_status pad_amounts(
 {
     if (amounts->dtype != COP_I64 || amounts->data == NULL)
         return COP_FAIL(err, COP_EUNSUPPORTED, "pads are not constant int64");
-    if (cop_shape_n(&amounts->shape) != 2 * rank)
+    if (cop_shape_n(&amounts->shape) != (int64_t)2 * rank)
         return COP_FAIL(
             err,
             COP_ESHAPE,
@@ -210,8 +210,8 @@ static enum cop_status pad_infer(
             "mode is '%.20s', only 'constant' is supported",
             attrs->mode);
     if (!cop_ops__has(node, 1)) return COP_FAIL(err, COP_EFORMAT, "pads are missing");
-    int64_t l[COP_MAX_RANK];
-    int64_t r[COP_MAX_RANK];
+    int64_t l[COP_MAX_RANK] = {0};
+    int64_t r[COP_MAX_RANK] = {0};
     COP_TRY(pad_amounts(&src[1], src[0].shape.rank, l, r, err));
     dst[0] = (struct cop_fact){.dtype = src[0].dtype, .shape = src[0].shape};
     for (int32_t i = 0; i < src[0].shape.rank; i++) {
@@ -233,8 +233,8 @@ static enum cop_status pad_infer(
 static enum cop_status pad_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
-    int64_t l[COP_MAX_RANK];
-    int64_t r[COP_MAX_RANK];
+    int64_t l[COP_MAX_RANK] = {0};
+    int64_t r[COP_MAX_RANK] = {0};
     const int32_t rank = cop_emit_src_fact(emitter, 0)->shape.rank;
     COP_TRY(pad_amounts(cop_emit_src_fact(emitter, 1), rank, l, r, err));
     float fill = 0.0F;
@@ -257,26 +257,41 @@ static struct cop_fact known(const struct cop_value *value)
 }
 
 /* What is kept is tied; what is added, or cropped away, may be cut at will. */
+static enum cop_status tie_padded(
+    struct cop_ties *ties,
+    int32_t axis,
+    int64_t extent,
+    const int64_t amounts[2], /* before and after */
+    struct cop_err *err)
+{
+    int64_t added[2];
+    int64_t cropped[2];
+    for (int i = 0; i < 2; i++) {
+        added[i] = amounts[i] > 0 ? amounts[i] : 0;
+        cropped[i] = amounts[i] < 0 ? -amounts[i] : 0;
+    }
+    const int64_t n = extent - cropped[0] - cropped[1];
+    if (n <= 0) return COP_OK;
+    const struct cop_slice from = {0, axis, cropped[0], 1};
+    const struct cop_slice to = {-1, axis, added[0], 1};
+    COP_TRY(cop_ops__tie_range(ties, from, to, n, err));
+    COP_TRY(cop_ops__tie_free(ties, -1, axis, 0, added[0], err));
+    COP_TRY(cop_ops__tie_free(ties, -1, axis, added[0] + n, added[1], err));
+    COP_TRY(cop_ops__tie_free(ties, 0, axis, 0, cropped[0], err));
+    return cop_ops__tie_free(ties, 0, axis, cropped[0] + n, cropped[1], err);
+}
+
 static enum cop_status pad_tie(
     const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
 {
-    int64_t l[COP_MAX_RANK];
-    int64_t r[COP_MAX_RANK];
+    int64_t l[COP_MAX_RANK] = {0};
+    int64_t r[COP_MAX_RANK] = {0};
     const struct cop_shape *const src = &node->src[0]->shape;
     const struct cop_fact amounts = known(node->src[1]);
     COP_TRY(pad_amounts(&amounts, src->rank, l, r, err));
     for (int32_t i = 0; i < src->rank; i++) {
-        const int64_t skipped = l[i] < 0 ? -l[i] : 0;
-        const int64_t added = l[i] > 0 ? l[i] : 0;
-        const int64_t n = src->dim[i] - skipped - (r[i] < 0 ? -r[i] : 0);
-        if (n <= 0) continue;
-        const struct cop_slice from = {0, i, skipped, 1};
-        const struct cop_slice to = {-1, i, added, 1};
-        COP_TRY(cop_ops__tie_range(ties, from, to, n, err));
-        COP_TRY(cop_ops__tie_free(ties, -1, i, 0, added, err));
-        COP_TRY(cop_ops__tie_free(ties, -1, i, added + n, r[i] > 0 ? r[i] : 0, err));
-        COP_TRY(cop_ops__tie_free(ties, 0, i, 0, skipped, err));
-        COP_TRY(cop_ops__tie_free(ties, 0, i, skipped + n, r[i] < 0 ? -r[i] : 0, err));
+        const int64_t both[2] = {l[i], r[i]};
+        COP_TRY(tie_padded(ties, i, src->dim[i], both, err));
     }
     return COP_OK;
 }
@@ -289,9 +304,9 @@ static enum cop_status pad_refit(
     const struct cop_kept *kept,
     struct cop_err *err)
 {
-    int64_t amounts[2 * COP_MAX_RANK];
+    int64_t amounts[2 * COP_MAX_RANK] = {0};
     int64_t *const l = amounts;
-    int64_t r[COP_MAX_RANK];
+    int64_t r[COP_MAX_RANK] = {0};
     const struct cop_shape *const src = &node->src[0]->shape;
     const struct cop_shape *const dst = &node->dst[0]->shape;
     const struct cop_fact old = known(node->src[1]);
@@ -307,7 +322,7 @@ static enum cop_status pad_refit(
     }
     if (!is_cut) return COP_OK;
     memcpy(&amounts[src->rank], r, (size_t)src->rank * sizeof r[0]);
-    return cop_ops__set_ints(graph, node, 1, amounts, 2 * src->rank, err);
+    return cop_ops__set_ints(graph, node, 1, amounts, (int64_t)2 * src->rank, err);
 }
 
 static const struct cop_coupling pad_coupling = {

@@ -9,7 +9,7 @@ struct pool_attrs {
 };
 
 static const struct cop_attr_spec max_specs[] = {
-    COP_OPS__WINDOW_SPECS(struct pool_attrs, window, true, 10),
+    COP_OPS__WINDOW_SPECS(offsetof(struct pool_attrs, window), true, 10),
     {.name = "ceil_mode",
      .type = COP_ATTR_INT,
      .offset = offsetof(struct pool_attrs, ceil_mode),
@@ -21,7 +21,7 @@ static const struct cop_attr_spec max_specs[] = {
     {.type = COP_ATTR_END}};
 
 static const struct cop_attr_spec average_specs[] = {
-    COP_OPS__WINDOW_SPECS(struct pool_attrs, window, true, 19),
+    COP_OPS__WINDOW_SPECS(offsetof(struct pool_attrs, window), true, 19),
     {.name = "ceil_mode",
      .type = COP_ATTR_INT,
      .offset = offsetof(struct pool_attrs, ceil_mode),
@@ -131,8 +131,8 @@ static enum cop_status average_lower(
 {
     const struct pool_attrs *const attrs = node->attrs;
     const struct cop_shape *const src = &cop_emit_src_fact(emitter, 0)->shape;
-    struct cop_window given;
-    struct cop_window reached;
+    struct cop_window given = {.kernel = {0, 0}};
+    struct cop_window reached = {.kernel = {0, 0}};
     int64_t produced[2] = {0, 0};
     COP_TRY(pool_window(attrs, src, false, &given, produced, err));
     COP_TRY(pool_window(attrs, src, attrs->ceil_mode != 0, &reached, produced, err));

@@ -249,7 +249,8 @@ void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double numb
         const int32_t element = (int32_t)whole(number, INT32_MIN, INT32_MAX);
         memcpy(at, &element, sizeof element);
     } else if (dtype == COP_BOOL) {
-        *at = number != 0.0;
+        const bool element = number != 0.0;
+        memcpy(at, &element, sizeof element);
     } else if (dtype == COP_U8) {
         const uint8_t element = (uint8_t)whole(number, 0, UINT8_MAX);
         memcpy(at, &element, sizeof element);

@@ -135,27 +135,29 @@ struct cop_ops__window_attrs {
     struct cop_ints pads;
     struct cop_ints dilations;
 };
-/** The attributes' rows of a table whose struct has the member @p member.
+/** The attributes' rows of a table.
+ *  @param at offset of the cop_ops__window_attrs in the operator's attribute struct
  *  @param is_needed whether a file must give kernel_shape
  *  @param dilations_from first opset with dilations */
-#define COP_OPS__WINDOW_SPECS(owner, member, is_needed, dilations_from)                \
+#define COP_OPS__WINDOW_SPECS(at, is_needed, dilations_from)                           \
     {.name = "auto_pad",                                                               \
      .type = COP_ATTR_STRING,                                                          \
-     .offset = offsetof(owner, member.auto_pad),                                       \
+     .offset = (at) + offsetof(struct cop_ops__window_attrs, auto_pad),                \
      .string_default = "NOTSET"},                                                      \
         {.name = "kernel_shape",                                                       \
          .type = COP_ATTR_INTS,                                                        \
-         .offset = offsetof(owner, member.kernel_shape),                               \
+         .offset = (at) + offsetof(struct cop_ops__window_attrs, kernel_shape),        \
          .is_required = (is_needed)},                                                  \
         {.name = "strides",                                                            \
          .type = COP_ATTR_INTS,                                                        \
-         .offset = offsetof(owner, member.strides)},                                   \
+         .offset = (at) + offsetof(struct cop_ops__window_attrs, strides)},            \
         {.name = "pads",                                                               \
          .type = COP_ATTR_INTS,                                                        \
-         .offset = offsetof(owner, member.pads)},                                      \
+         .offset = (at) + offsetof(struct cop_ops__window_attrs, pads)},               \
     {                                                                                  \
         .name = "dilations", .type = COP_ATTR_INTS,                                    \
-        .offset = offsetof(owner, member.dilations), .first_opset = (dilations_from)   \
+        .offset = (at) + offsetof(struct cop_ops__window_attrs, dilations),            \
+        .first_opset = (dilations_from)                                                \
     }
 
 /** The window with its paddings spelled out, and the extents it produces.  Where ceil mode

@@ -249,22 +249,28 @@ static enum cop_status drop_idle(
 
 /* ---- all of it ------------------------------------------------------------------------ */
 
-static enum cop_status simplify_in(
+/* Leaves every Reshape target constant that can be. */
+static enum cop_status settle_targets(
     struct cop_graph *graph, struct cop_arena *arena, struct cop_err *err)
 {
-    struct batches batches;
-    COP_TRY(cop_graph_infer(graph, err));
-    COP_TRY(cop_graph_fold(graph, err));
-    COP_TRY(each_split(graph, err));
+    struct batches batches = {NULL, NULL};
     COP_TRY(each_reshape(graph, NULL, err));
     COP_TRY(find_batches(graph, arena, &batches, err));
     COP_TRY(each_reshape(graph, &batches, err));
     cop_graph_remove_dead(graph);
-    COP_TRY(cop_graph_fold(graph, err));
+    return cop_graph_fold(graph, err);
+}
+
+static enum cop_status simplify_in(
+    struct cop_graph *graph, struct cop_arena *arena, struct cop_err *err)
+{
+    struct batches batches = {NULL, NULL};
     COP_TRY(cop_graph_infer(graph, err));
+    COP_TRY(cop_graph_fold(graph, err));
+    COP_TRY(each_split(graph, err));
+    COP_TRY(settle_targets(graph, arena, err));
     COP_TRY(find_batches(graph, arena, &batches, err));
-    COP_TRY(drop_idle(graph, &batches, err));
-    return COP_OK;
+    return drop_idle(graph, &batches, err);
 }
 
 enum cop_status cop_ops_simplify(struct cop_graph *graph, struct cop_err *err)

@@ -74,48 +74,60 @@ static void resolve(
     span->start = start;
 }
 
+/** The four lists of a Slice: starts, ends, axes, steps. */
+struct slice_lists {
+    int64_t at[4][COP_MAX_RANK];
+    int32_t n;
+};
+
+/* Absent axes are the first ones, absent steps are 1. */
+static enum cop_status read_lists(
+    const struct cop_node *node,
+    const struct cop_fact *const facts[5],
+    struct slice_lists *lists,
+    struct cop_err *err)
+{
+    static const char *const names[4] = {"starts", "ends", "axes", "steps"};
+    for (int32_t i = 0; i < 4; i++) {
+        int32_t n = lists->n;
+        if (cop_ops__has(node, 1 + i))
+            COP_TRY(cop_ops__ints(facts[1 + i], names[i], lists->at[i], &n, err));
+        else if (i < 2)
+            return COP_FAIL(err, COP_EFORMAT, "%s are missing", names[i]);
+        if (i == 0) lists->n = n;
+        if (n != lists->n)
+            return COP_FAIL(
+                err, COP_ESHAPE, "%s has %d entries, starts %d", names[i], n, lists->n);
+        for (int32_t k = 0; k < n && !cop_ops__has(node, 1 + i); k++)
+            lists->at[i][k] = i == 2 ? k : 1;
+    }
+    return COP_OK;
+}
+
 static enum cop_status slice_spans(
     const struct cop_node *node,
     const struct cop_fact *const facts[5],
     struct slice_span spans[COP_MAX_RANK],
     struct cop_err *err)
 {
-    static const char *const names[5] = {"", "starts", "ends", "axes", "steps"};
-    int64_t lists[5][COP_MAX_RANK];
-    int32_t n[5] = {0};
-    for (int32_t i = 1; i < 5; i++) {
-        if (i < 3 && !cop_ops__has(node, i))
-            return COP_FAIL(err, COP_EFORMAT, "%s are missing", names[i]);
-        if (!cop_ops__has(node, i)) {
-            n[i] = n[1];
-            for (int32_t k = 0; k < n[1]; k++)
-                lists[i][k] = i == 3 ? k : 1;
-            continue;
-        }
-        COP_TRY(cop_ops__ints(facts[i], names[i], lists[i], &n[i], err));
-        if (n[i] != n[1])
-            return COP_FAIL(
-                err, COP_ESHAPE, "%s has %d entries, starts %d", names[i], n[i], n[1]);
-    }
+    struct slice_lists lists = {.n = 0};
+    COP_TRY(read_lists(node, facts, &lists, err));
     const struct cop_shape *const shape = &facts[0]->shape;
-    for (int32_t i = 0; i < shape->rank; i++)
+    for (int32_t i = 0; i < COP_MAX_RANK; i++)
         spans[i] = (struct slice_span){.step = 1, .n = shape->dim[i]};
-    for (int32_t k = 0; k < n[1]; k++) {
+    for (int32_t k = 0; k < lists.n; k++) {
         int32_t axis = 0;
-        COP_TRY(cop_shape_axis(shape->rank, lists[3][k], &axis, err));
-        const int64_t step = lists[4][k];
-        if (step == 0 || step > INT32_MAX || step < -INT32_MAX || spans[axis].is_listed)
+        COP_TRY(cop_shape_axis(shape->rank, lists.at[2][k], &axis, err));
+        const int64_t step = lists.at[3][k];
+        if (step == 0 || step > INT32_MAX || step < -INT32_MAX)
             return COP_FAIL(
-                err,
-                COP_ESHAPE,
-                step == 0 ? "step of axis %d is %lld"
-                          : "axis %d has two bounds, step %lld",
-                axis,
-                (long long)step);
-        resolve(&spans[axis], lists[1][k], lists[2][k], step, shape->dim[axis]);
+                err, COP_ESHAPE, "step of axis %d is %lld", axis, (long long)step);
+        if (spans[axis].is_listed)
+            return COP_FAIL(err, COP_ESHAPE, "axis %d has two bounds", axis);
+        resolve(&spans[axis], lists.at[0][k], lists.at[1][k], step, shape->dim[axis]);
         spans[axis].is_listed = true;
-        spans[axis].said[0] = lists[1][k];
-        spans[axis].said[1] = lists[2][k];
+        spans[axis].said[0] = lists.at[0][k];
+        spans[axis].said[1] = lists.at[1][k];
     }
     return COP_OK;
 }

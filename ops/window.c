@@ -97,6 +97,24 @@ static enum cop_status produce(
     return COP_OK;
 }
 
+/* The paddings that auto_pad means. */
+static enum cop_status find_pads(
+    const struct cop_ops__window_attrs *attrs,
+    const struct cop_shape *src,
+    struct cop_window *window,
+    struct cop_err *err)
+{
+    const char *const mode = attrs->auto_pad != NULL ? attrs->auto_pad : "NOTSET";
+    const bool is_upper = strcmp(mode, "SAME_UPPER") == 0;
+    if (strcmp(mode, "NOTSET") == 0) return given_pads(attrs, window, err);
+    if (strcmp(mode, "VALID") == 0) return COP_OK;
+    if (!is_upper && strcmp(mode, "SAME_LOWER") != 0)
+        return COP_FAIL(err, COP_EUNSUPPORTED, "auto_pad is '%.20s'", mode);
+    for (int i = 0; i < 2; i++)
+        same_pads(window, i, src->dim[2 + i], is_upper);
+    return COP_OK;
+}
+
 enum cop_status cop_ops__window(
     const struct cop_ops__window_attrs *attrs,
     const struct cop_shape *src,
@@ -111,16 +129,7 @@ enum cop_status cop_ops__window(
     COP_TRY(spread(&extents, "kernel_shape", window->kernel, err));
     COP_TRY(spread(&attrs->strides, "strides", window->strides, err));
     COP_TRY(spread(&attrs->dilations, "dilations", window->dilates, err));
-    const char *const mode = attrs->auto_pad != NULL ? attrs->auto_pad : "NOTSET";
-    const bool is_upper = strcmp(mode, "SAME_UPPER") == 0;
-    if (strcmp(mode, "NOTSET") == 0) {
-        COP_TRY(given_pads(attrs, window, err));
-    } else if (is_upper || strcmp(mode, "SAME_LOWER") == 0) {
-        for (int i = 0; i < 2; i++)
-            same_pads(window, i, src->dim[2 + i], is_upper);
-    } else if (strcmp(mode, "VALID") != 0) {
-        return COP_FAIL(err, COP_EUNSUPPORTED, "auto_pad is '%.20s'", mode);
-    }
+    COP_TRY(find_pads(attrs, src, window, err));
     for (int i = 0; i < 2; i++)
         COP_TRY(produce(window, i, src->dim[2 + i], is_ceil, &produced[i], err));
     return COP_OK;
