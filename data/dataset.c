@@ -303,7 +303,8 @@ enum cop_status cop_dataset_read(
     float *dst,
     struct cop_err *err)
 {
-    struct batch batch = {dataset, samples, dst};
+    struct batch batch = {.dataset = dataset, .samples = samples};
+    batch.dst = dst;
     return cop_par_for(n, read_one, &batch, err);
 }
 

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -76,10 +77,8 @@ static bool wanted(const char *folder, const char *name, const char *const *endi
     if (name[0] == '.') return false;
     if (endings != NULL && !has_ending(name, endings)) return false;
     char path[4096];
-    if (strlen(folder) + strlen(name) + 2 > sizeof path) return false;
-    memcpy(path, folder, strlen(folder));
-    path[strlen(folder)] = '/';
-    memcpy(path + strlen(folder) + 1, name, strlen(name) + 1);
+    const int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (n < 0 || (size_t)n >= sizeof path) return false;
     return cop_file_is_dir(path) == (endings == NULL);
 }
 
@@ -161,13 +160,12 @@ enum cop_status cop_data__read_names(
 
 static const char *const picture_endings[] = {".jpg", ".jpeg", ".png", NULL};
 
-/* Adds the pictures of root/inner (inner may be "") and of the folders in it. */
+/* Adds the pictures of root/inner; inner "" is the root itself. */
 static enum cop_status add_pictures(
     struct cop_dataset *dataset,
     const char *root,
     const char *inner,
     int32_t label,
-    int depth,
     struct cop_err *err)
 {
     struct cop_data__names names;
@@ -185,13 +183,58 @@ static enum cop_status add_pictures(
         COP_TRY(cop_data__add_file(dataset, file, name, NULL, err));
         COP_TRY(cop_data__add_sample(dataset, sample, err));
     }
-    if (label < 0 || depth == MAX_DEPTH) return COP_OK;
+    return COP_OK;
+}
+
+static int depth_of(const char *path)
+{
+    int depth = 0;
+    for (; *path != '\0'; path++)
+        depth += *path == '/';
+    return depth;
+}
+
+/* Appends the folders directly in root/inner, as paths inside root. */
+static enum cop_status push_folders(
+    struct cop_dataset *dataset,
+    const char *root,
+    const char *inner,
+    struct cop_data__names *folders,
+    int64_t *room,
+    struct cop_err *err)
+{
+    struct cop_data__names names;
+    const char *path = cop_arena_printf(dataset->arena, "%s/%s", root, inner);
+    if (path == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(list(dataset, path, NULL, &names, err));
     for (int64_t i = 0; i < names.n; i++) {
         const char *next =
-            cop_arena_printf(dataset->arena, "%s%s%s", inner, slash, names.name[i]);
-        if (next == NULL) return COP_FAIL_NOMEM(err);
-        COP_TRY(add_pictures(dataset, root, next, label, depth + 1, err));
+            cop_arena_printf(dataset->arena, "%s/%s", inner, names.name[i]);
+        COP_TRY(push_name(folders, room, next, err));
+    }
+    return COP_OK;
+}
+
+/* Adds the pictures of a class folder and of all folders in it, folder by folder in the
+ * order of their paths, as Python's sorted(os.walk(...)). */
+static enum cop_status add_class(
+    struct cop_dataset *dataset,
+    const char *root,
+    const char *name,
+    int32_t label,
+    struct cop_err *err)
+{
+    struct cop_data__names folders = {0};
+    int64_t room = 0;
+    enum cop_status status = push_name(&folders, &room, name, err);
+    for (int64_t i = 0; i < folders.n && status == COP_OK; i++) {
+        if (depth_of(folders.name[i]) == MAX_DEPTH) continue;
+        status = push_folders(dataset, root, folders.name[i], &folders, &room, err);
+    }
+    COP_TRY(settle_names(dataset, &folders, status, err));
+    qsort(folders.name, (size_t)folders.n, sizeof *folders.name, by_name);
+    for (int64_t i = 0; i < folders.n; i++) {
+        COP_TRY(add_pictures(dataset, root, folders.name[i], label, err));
     }
     return COP_OK;
 }
@@ -251,12 +294,12 @@ enum cop_status cop_data__open_folder(
     if (root == NULL) return COP_FAIL_NOMEM(err);
     struct cop_data__names folders;
     COP_TRY(cop_data__list_folders(dataset, root, &folders, err));
-    if (folders.n == 0) return add_pictures(dataset, root, "", -1, 0, err);
+    if (folders.n == 0) return add_pictures(dataset, root, "", -1, err);
     int32_t *label_of = COP_ARENA_NEW_N(dataset->arena, folders.n, int32_t);
     if (label_of == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(label_folders(dataset, &folders, source->labels, label_of, err));
     for (int64_t i = 0; i < folders.n; i++) {
-        COP_TRY(add_pictures(dataset, root, folders.name[i], label_of[i], 1, err));
+        COP_TRY(add_class(dataset, root, folders.name[i], label_of[i], err));
     }
     return COP_OK;
 }

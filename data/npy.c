@@ -141,7 +141,7 @@ static enum cop_status parse_head(
     literal[n_literal] = '\0';
     COP_TRY(parse_literal(literal, head, err));
     head->first = first + n_literal;
-    if ((n - head->first) / head->n_bytes < (size_t)head->n) {
+    if (head->n_bytes == 0 || (n - head->first) / head->n_bytes < (size_t)head->n) {
         char text[COP_SHAPE_TEXT];
         return COP_FAIL(
             err,
@@ -186,9 +186,11 @@ static int64_t column_place(const struct cop_shape *shape, int64_t i)
     int64_t place = 0;
     int64_t stride = cop_shape_n(shape);
     for (int32_t axis = shape->rank - 1; axis >= 0; axis--) {
-        stride /= shape->dim[axis];
-        place += i % shape->dim[axis] * stride;
-        i /= shape->dim[axis];
+        const int64_t extent = shape->dim[axis];
+        if (extent < 1) return 0;
+        stride /= extent;
+        place += i % extent * stride;
+        i /= extent;
     }
     return place;
 }
@@ -225,6 +227,7 @@ done:
 /* Format 1.0, the literal padded so that the elements start on a multiple of 64. */
 static size_t print_head(const struct cop_shape *shape, char *head, size_t head_bytes)
 {
+    static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char extents[COP_MAX_RANK * 24] = "";
     size_t used = 0;
     for (int32_t i = 0; i < shape->rank; i++) {
@@ -244,7 +247,7 @@ static size_t print_head(const struct cop_shape *shape, char *head, size_t head_
     const size_t total = ((size_t)n + 10 + 1 + 63) / 64 * 64;
     memset(head + 10 + n, ' ', total - 10 - (size_t)n - 1);
     head[total - 1] = '\n';
-    memcpy(head, "\x93NUMPY\x01\x00", 8);
+    memcpy(head, magic, sizeof magic);
     head[8] = (char)((total - 10) & 0xff);
     head[9] = (char)((total - 10) >> 8);
     return total;

@@ -62,9 +62,10 @@ enum cop_status cop_data__picture_convert(
     struct cop_data__picture *picture, int64_t channels, struct cop_err *err)
 {
     if (picture->channels == channels) return COP_OK;
-    struct cop_data__picture converted;
-    COP_TRY(cop_data__picture_create(
-        &converted, picture->width, picture->height, channels, err));
+    struct cop_data__picture converted = {0};
+    const enum cop_status status = cop_data__picture_create(
+        &converted, picture->width, picture->height, channels, err);
+    if (status != COP_OK || converted.pixels == NULL) return status;
     const int64_t n = picture->width * picture->height;
     for (int64_t i = 0; i < n; i++) {
         if (channels == 1) {

@@ -183,7 +183,7 @@ static enum cop_status idx_read_head(
     size_t n_elements = 1;
     bool overflow = false;
     for (int32_t i = 0; i < head->rank; i++) {
-        head->dim[i] = big_endian(data + 4 + 4 * i);
+        head->dim[i] = big_endian(data + 4 + 4 * (size_t)i);
         overflow =
             overflow || cop_mul_overflow(n_elements, (size_t)head->dim[i], &n_elements);
     }
@@ -239,7 +239,7 @@ static enum cop_status read_idx_labels(
     struct cop_dataset *dataset, const char *path, struct cop_err *err)
 {
     struct cop_buf *bytes = NULL;
-    struct idx_head head;
+    struct idx_head head = {0};
     COP_TRY(cop_buf_map(path, &bytes, err));
     enum cop_status status = idx_read_head(path, bytes, &head, err);
     if (status == COP_OK && (head.rank != 1 || head.n_elements != dataset->n)) {
@@ -295,7 +295,7 @@ enum cop_status cop_data__open_idx(
     struct cop_err *err)
 {
     struct cop_buf *bytes = NULL;
-    struct idx_head head;
+    struct idx_head head = {0};
     COP_TRY(add_mapped(dataset, source->path, &bytes, err));
     COP_TRY(idx_read_head(source->path, bytes, &head, err));
     COP_TRY(idx_shape(dataset, source->path, &head, err));

@@ -3,6 +3,7 @@
 #include "faces/canvas.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { ROWS = 5, MAX_CROSSINGS = 128 };
@@ -109,7 +110,7 @@ void faces_mask_fill(struct faces_mask *mask, int size, const struct faces_path 
             winding += crossings[i].direction;
             if (winding == 0) continue;
             add_span(
-                mask->cover + line / ROWS * size,
+                mask->cover + (ptrdiff_t)(line / ROWS) * size,
                 size,
                 crossings[i].x,
                 crossings[i + 1].x);

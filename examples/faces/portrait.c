@@ -34,8 +34,10 @@ static void paint_backdrop(struct studio *studio)
     const double angle = cop_rng_range(rng, 0.0, 6.283);
     const int size = studio->canvas.size;
     for (int i = 0; i < size * size; i++) {
-        const double x = (i % size + 0.5) / size - 0.5;
-        const double y = (i / size + 0.5) / size - 0.5;
+        const int column = i % size;
+        const int row = i / size;
+        const double x = (column + 0.5) / size - 0.5;
+        const double y = (row + 0.5) / size - 0.5;
         const double t = 0.5 + 0.7 * (x * cos(angle) + y * sin(angle));
         const struct faces_colour mixed = faces_mix(a, b, t < 0 ? 0 : t > 1 ? 1 : t);
         studio->canvas.pixels[i][0] = mixed.r;
@@ -138,8 +140,10 @@ static void expose(struct studio *studio, double noise, uint8_t *rgb)
     for (int c = 0; c < 3; c++)
         tint[c] = gain * cop_rng_range(rng, 0.88, 1.10);
     for (int i = 0; i < size * size; i++) {
-        const double x = (i % size + 0.5) / size - 0.5;
-        const double y = (i / size + 0.5) / size - 0.5;
+        const int column = i % size;
+        const int row = i / size;
+        const double x = (column + 0.5) / size - 0.5;
+        const double y = (row + 0.5) / size - 0.5;
         const double light = 1.0 + slope * (x * cos(angle) + y * sin(angle));
         for (int c = 0; c < 3; c++) {
             const double lit =
