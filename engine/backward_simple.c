@@ -90,7 +90,7 @@ enum cop_status cop_plan__grad_binary(
     const struct cop_grad *dst = cop_plan__grad(plan, prim->dst);
     const struct cop_grad *a = cop_plan__grad(plan, prim->srcs[0]);
     const struct cop_grad *b = cop_plan__grad(plan, prim->srcs[1]);
-    int64_t stride[2][COP_MAX_RANK];
+    int64_t stride[2][COP_MAX_RANK] = {{0}};
     int64_t index[COP_MAX_RANK] = {0};
     int64_t at[2] = {0, 0};
     for (int i = 0; i < 2; i++)

@@ -238,7 +238,7 @@ static enum cop_status operand(
 {
     const struct cop_shape *own = cop_plan__shape(plan, tensor);
     struct cop_shape view = {.rank = rank};
-    int64_t strides[COP_MAX_RANK];
+    int64_t strides[COP_MAX_RANK] = {0};
     int64_t step = 1;
     for (int32_t i = rank - 1; i >= 0; i--) {
         int32_t from = i - (rank - own->rank);

@@ -141,8 +141,8 @@ enum cop_status cop_md_create(
 {
     struct cop_md *fresh = COP_ARENA_NEW(arena, struct cop_md);
     if (fresh == NULL) return COP_FAIL_NOMEM(err);
-    dnnl_dims_t dims;
-    dnnl_dims_t steps;
+    dnnl_dims_t dims = {0};
+    dnnl_dims_t steps = {0};
     int rank = lift(shape, dims);
     int64_t step = 1;
     for (int i = rank - 1; i >= 0; i--) {
@@ -164,7 +164,7 @@ enum cop_status cop_md_any(
 {
     struct cop_md *fresh = COP_ARENA_NEW(arena, struct cop_md);
     if (fresh == NULL) return COP_FAIL_NOMEM(err);
-    dnnl_dims_t dims;
+    dnnl_dims_t dims = {0};
     int rank = lift(shape, dims);
     *md = fresh;
     return cop_err_dnnl(
@@ -185,7 +185,7 @@ enum cop_status cop_md_like(
     if (like->v2.format_kind != dnnl_blocked || blocking->inner_nblks != 0 ||
         like->v2.ndims != shape->rank)
         return cop_md_create(arena, shape, NULL, md, err);
-    int64_t strides[COP_MAX_RANK];
+    int64_t strides[COP_MAX_RANK] = {0};
     bool placed[COP_MAX_RANK] = {false};
     int64_t step = 1;
     /* The axis with the shortest stride first; of equal ones the last. */

@@ -307,7 +307,7 @@ enum cop_status cop_emit_matmul(
     struct cop_ref bias = src_weights_bias[2];
     COP_TRY(check_pair(emitter, src_weights_bias[0], dst, err));
     COP_TRY(check_ref(emitter, src_weights_bias[1], err));
-    struct cop_shape product;
+    struct cop_shape product = {.rank = 0};
     COP_TRY(matmul_shape(
         matmul,
         shape_of(emitter, src_weights_bias[0]),

@@ -42,7 +42,7 @@ COP_NODISCARD enum cop_status cop_weights_pack(
     struct cop_pack **pack,
     struct cop_err *err);
 /** One user less; for cop_arena_defer. */
-void cop_pack_release(void *pack);
+void cop_pack_release(void *thing);
 
 float *cop_pack_data(const struct cop_pack *pack);
 size_t cop_pack_bytes(const struct cop_pack *pack);
