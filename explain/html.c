@@ -97,13 +97,13 @@ static char *print_number(double x, int decimals, bool has_plus, char *text)
 {
     char digits[32];
     if (!isfinite(x) || fabs(x) >= 1e15) {
-        snprintf(text, COP_HTML_NUMBER, "n/a");
+        (void)snprintf(text, COP_HTML_NUMBER, "n/a");
         return text;
     }
-    snprintf(digits, sizeof digits, "%.*f", decimals, fabs(x));
+    (void)snprintf(digits, sizeof digits, "%.*f", decimals, fabs(x));
     const bool is_zero = strspn(digits, "0.") == strlen(digits);
     const char *sign = x < 0 ? MINUS : (has_plus ? "+" : "");
-    snprintf(text, COP_HTML_NUMBER, "%s%s", is_zero ? "" : sign, digits);
+    (void)snprintf(text, COP_HTML_NUMBER, "%s%s", is_zero ? "" : sign, digits);
     return text;
 }
 
@@ -121,13 +121,13 @@ char *cop_html_bytes(int64_t bytes, char *text)
 {
     const double b = (double)bytes;
     if (bytes < 1000)
-        snprintf(text, COP_HTML_NUMBER, "%" PRId64 " B", bytes);
+        (void)snprintf(text, COP_HTML_NUMBER, "%" PRId64 " B", bytes);
     else if (b < 999950)
-        snprintf(text, COP_HTML_NUMBER, "%.1f kB", b / 1e3);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.1f kB", b / 1e3);
     else if (b < 999.995e6)
-        snprintf(text, COP_HTML_NUMBER, "%.2f MB", b / 1e6);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.2f MB", b / 1e6);
     else
-        snprintf(text, COP_HTML_NUMBER, "%.2f GB", b / 1e9);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.2f GB", b / 1e9);
     return text;
 }
 
@@ -136,9 +136,9 @@ char *cop_html_large(int64_t n, char *text)
     const double x = (double)n;
     if (n < 1000000) return cop_html_count(n, text);
     if (x < 999.5e6)
-        snprintf(text, COP_HTML_NUMBER, "%.3g million", x / 1e6);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.3g million", x / 1e6);
     else
-        snprintf(text, COP_HTML_NUMBER, "%.2f billion", x / 1e9);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.2f billion", x / 1e9);
     return text;
 }
 
@@ -157,9 +157,9 @@ char *cop_html_ms(double ms, char *text)
 char *cop_html_p(double p, char *text)
 {
     if (p < 0.001)
-        snprintf(text, COP_HTML_NUMBER, "less than 0.001");
+        (void)snprintf(text, COP_HTML_NUMBER, "less than 0.001");
     else
-        snprintf(text, COP_HTML_NUMBER, "%.3f", p);
+        (void)snprintf(text, COP_HTML_NUMBER, "%.3f", p);
     return text;
 }
 
@@ -169,7 +169,7 @@ char *cop_html_time(int64_t us, char *text)
     struct tm utc;
     if (us <= 0 || !gmtime_r(&seconds, &utc) ||
         strftime(text, COP_HTML_NUMBER, "%Y-%m-%d %H:%M UTC", &utc) == 0)
-        snprintf(text, COP_HTML_NUMBER, "unknown time");
+        (void)snprintf(text, COP_HTML_NUMBER, "unknown time");
     return text;
 }
 
@@ -193,8 +193,8 @@ static void print_json_number(struct cop_text *html, double x)
         cop_text_printf(html, "%.6g", x);
 }
 
-/* The value of one member, without members of its own. */
-static void print_json_value(struct cop_text *html, const cJSON *item, int max_items)
+/* A value without parts; lists and objects as JSON, cut short. */
+static void print_json_scalar(struct cop_text *html, const cJSON *item)
 {
     if (cJSON_IsString(item)) {
         cop_html_short(html, item->valuestring, 400);
@@ -202,61 +202,67 @@ static void print_json_value(struct cop_text *html, const cJSON *item, int max_i
         print_json_number(html, item->valuedouble);
     } else if (cJSON_IsBool(item)) {
         cop_text_puts(html, cJSON_IsTrue(item) ? "yes" : "no");
-    } else if (cJSON_IsArray(item)) {
-        int n = 0;
-        const cJSON *element = NULL;
-        cJSON_ArrayForEach(element, item)
-        {
-            if (n == max_items) break;
-            if (n++ > 0) cop_text_puts(html, ", ");
-            if (cJSON_IsObject(element) || cJSON_IsArray(element)) {
-                char *nested = cJSON_PrintUnformatted(element);
-                cop_html_short(html, nested, 120);
-                cJSON_free(nested);
-            } else {
-                print_json_value(html, element, max_items);
-            }
-        }
-        const int left = cJSON_GetArraySize(item) - n;
-        if (left > 0) cop_text_printf(html, " and %d more", left);
-        if (n == 0) cop_text_puts(html, "none");
-    } else {
+    } else if (cJSON_IsNull(item)) {
         cop_text_puts(html, "not given");
+    } else {
+        char *nested = cJSON_PrintUnformatted(item);
+        cop_html_short(html, nested, 120);
+        cJSON_free(nested);
     }
+}
+
+static void print_json_list(struct cop_text *html, const cJSON *list, int max_items)
+{
+    int n = 0;
+    const cJSON *element = NULL;
+    cJSON_ArrayForEach(element, list)
+    {
+        if (n == max_items) break;
+        if (n++ > 0) cop_text_puts(html, ", ");
+        print_json_scalar(html, element);
+    }
+    const int left = cJSON_GetArraySize(list) - n;
+    if (left > 0) cop_text_printf(html, " and %d more", left);
+    if (n == 0) cop_text_puts(html, "none");
 }
 
 enum { MAX_JSON_DEPTH = 4, MAX_JSON_ROWS = 200 };
 
-/* Rows of an object's members; @p prefix is the path so far, "" at the top. */
-static void print_members(
-    struct cop_text *html,
-    const cJSON *object,
-    const char *prefix,
-    int max_items,
-    int depth)
+/* One row: the names on the way down to the member, then its value. */
+static void print_member(
+    struct cop_text *html, const cJSON *const *trail, int depth, int max_items)
 {
-    int n = 0;
-    const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, object)
-    {
-        char path[160];
-        if (n++ == MAX_JSON_ROWS) return;
-        snprintf(
-            path,
-            sizeof path,
-            "%.90s%s%.60s",
-            prefix,
-            *prefix ? "." : "",
-            item->string ? item->string : "");
-        if (cJSON_IsObject(item) && item->child && depth < MAX_JSON_DEPTH) {
-            print_members(html, item, path, max_items, depth + 1);
-            continue;
+    const cJSON *item = trail[depth];
+    cop_text_puts(html, "<tr><th scope=\"row\">");
+    for (int d = 0; d <= depth; d++) {
+        if (d > 0) cop_text_puts(html, ".");
+        cop_html_short(html, trail[d]->string, 60);
+    }
+    cop_text_puts(html, "</th><td>");
+    if (cJSON_IsArray(item))
+        print_json_list(html, item, max_items);
+    else
+        print_json_scalar(html, item);
+    cop_text_puts(html, "</td></tr>\n");
+}
+
+/* Walks the members depth first; trail[d] is where the walk stands at depth d. */
+static void print_members(struct cop_text *html, const cJSON *root, int max_items)
+{
+    const cJSON *trail[MAX_JSON_DEPTH] = {root->child};
+    int depth = 0;
+    for (int n = 0; depth >= 0 && n < MAX_JSON_ROWS;) {
+        const cJSON *item = trail[depth];
+        if (!item) {
+            depth--;
+            if (depth >= 0) trail[depth] = trail[depth]->next;
+        } else if (cJSON_IsObject(item) && item->child && depth + 1 < MAX_JSON_DEPTH) {
+            trail[++depth] = item->child;
+        } else {
+            print_member(html, trail, depth, max_items);
+            trail[depth] = item->next;
+            n++;
         }
-        cop_text_puts(html, "<tr><th scope=\"row\">");
-        cop_html_text(html, path);
-        cop_text_puts(html, "</th><td>");
-        print_json_value(html, item, max_items);
-        cop_text_puts(html, "</td></tr>\n");
     }
 }
 
@@ -264,8 +270,8 @@ void cop_html_json_rows(struct cop_text *html, const char *json, int max_items)
 {
     if (!json || !*json) return;
     cJSON *root = cJSON_Parse(json);
-    if (cJSON_IsObject(root))
-        print_members(html, root, "", max_items, 0);
+    if (root && cJSON_IsObject(root))
+        print_members(html, root, max_items);
     else
         cop_html_row(html, "text", json);
     cJSON_Delete(root);

@@ -45,19 +45,28 @@ static void close_page(struct cop_report *report)
         (long long)report->audit_length);
 }
 
+/* The page from top to bottom; some sections only make sense beside an original. */
+static const struct {
+    enum cop_status (*write)(struct cop_report *report, struct cop_err *err);
+    bool needs_original;
+} sections[] = {
+    {cop_report__summary, false},
+    {cop_report__numbers, false},
+    {cop_report__search, true},
+    {cop_report__cuts, true},
+    {cop_report__behaviour, true},
+    {cop_report__classes, true},
+    {cop_report__evidence, true},
+    {cop_report__channels, false},
+    {cop_report__method, false},
+};
+
 static enum cop_status write_sections(struct cop_report *report, struct cop_err *err)
 {
-    COP_TRY(cop_report__summary(report, err));
-    COP_TRY(cop_report__numbers(report, err));
-    if (report->models[0]) {
-        COP_TRY(cop_report__search(report, err));
-        COP_TRY(cop_report__cuts(report, err));
-        COP_TRY(cop_report__behaviour(report, err));
-        COP_TRY(cop_report__classes(report, err));
-        COP_TRY(cop_report__evidence(report, err));
-    }
-    COP_TRY(cop_report__channels(report, err));
-    return cop_report__method(report, err);
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (report->models[0] || !sections[i].needs_original)
+            COP_TRY(sections[i].write(report, err));
+    return COP_OK;
 }
 
 /* A copy of the page in which "5 %" never breaks across lines. */

@@ -38,7 +38,7 @@ static void print_percent_change(double before, double after, char *text)
     if (!(before > 0) || !(after >= 0)) return;
     char number[COP_HTML_NUMBER];
     cop_html_signed((after / before - 1) * 100, 1, number);
-    snprintf(text, COP_HTML_NUMBER, "%.32s %%", number);
+    (void)snprintf(text, COP_HTML_NUMBER, "%.32s %%", number);
 }
 
 static void print_points(double before, double after, char *text)
@@ -47,7 +47,7 @@ static void print_points(double before, double after, char *text)
     if (!(before >= 0) || !(after >= 0)) return;
     char number[COP_HTML_NUMBER];
     cop_html_signed(after - before, 2, number);
-    snprintf(text, COP_HTML_NUMBER, "%.32s points", number);
+    (void)snprintf(text, COP_HTML_NUMBER, "%.32s points", number);
 }
 
 /* A whole number of both models. */
@@ -134,7 +134,7 @@ static void accuracy_lines(struct cop_report *report)
         cop_report__interval(row, &low, &high);
         cop_html_fixed(low, 1, ends[0]);
         cop_html_fixed(high, 1, ends[1]);
-        snprintf(
+        (void)snprintf(
             interval.values[m], COP_HTML_NUMBER, "%.20s to %.20s", ends[0], ends[1]);
     }
     print_points(x[0], x[1], top1.change);

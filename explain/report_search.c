@@ -104,7 +104,16 @@ static void write_reach(struct cop_text *html, const char *feasibility_json)
 
 static bool is_plotted(const struct cop_candidate_row *row)
 {
-    return row->median_ms > 0 && row->top1 >= 0;
+    return row->median_ms > 0 && row->base_ms > 0 && row->top1 >= 0;
+}
+
+/* Time is drawn against the original's, with which each candidate was timed in turn: a
+ * machine that slows down between two candidates then moves neither. */
+static struct cop_svg_point place_candidate(
+    const struct cop_candidate_row *row, enum cop_svg_mark mark, const char *label)
+{
+    return (struct cop_svg_point){
+        100 * row->median_ms / row->base_ms, row->top1, mark, label};
 }
 
 static const char *model_name(const struct cop_report *report, int64_t id)
@@ -117,33 +126,23 @@ static int32_t collect_points(
     const struct cop_report *report, struct cop_svg_point *points)
 {
     int32_t n = 0;
-    double base_ms = 0;
-    double base_top1 = 0;
+    double base_top1 = -1;
     for (int pass = 0; pass < 2; pass++)
         for (int32_t i = 0; i < report->n_candidates; i++) {
             const struct cop_candidate_row *row = &report->candidates[i];
+            base_top1 = row->base_top1;
             if (row == report->chosen || !is_plotted(row) ||
                 row->is_accepted != (pass == 1))
                 continue;
-            points[n++] = (struct cop_svg_point){
-                row->median_ms,
-                row->top1,
-                pass == 1 ? COP_SVG_ACCEPTED : COP_SVG_REJECTED,
-                NULL};
+            points[n++] = place_candidate(
+                row, pass == 1 ? COP_SVG_ACCEPTED : COP_SVG_REJECTED, NULL);
         }
-    const struct cop_candidate_row *base =
-        report->chosen ? report->chosen : &report->candidates[0];
-    base_ms = base->base_ms;
-    base_top1 = base->base_top1;
-    if (base_ms > 0 && base_top1 >= 0)
+    if (base_top1 >= 0)
         points[n++] = (struct cop_svg_point){
-            base_ms, base_top1, COP_SVG_ORIGINAL, report->models[0]->name};
+            100, base_top1, COP_SVG_ORIGINAL, report->models[0]->name};
     if (report->chosen && is_plotted(report->chosen))
-        points[n++] = (struct cop_svg_point){
-            report->chosen->median_ms,
-            report->chosen->top1,
-            COP_SVG_CHOSEN,
-            report->models[1]->name};
+        points[n++] =
+            place_candidate(report->chosen, COP_SVG_CHOSEN, report->models[1]->name);
     return n;
 }
 
@@ -207,7 +206,8 @@ static enum cop_status write_plot(struct cop_report *report, struct cop_err *err
         .n = n,
         .front = front,
         .n_front = n_front,
-        .x_label = "time per run in milliseconds (further left is faster)",
+        .x_label =
+            "time per run in % of the original\xe2\x80\x99s (further left is faster)",
         .y_label = "right answers (top-1) in %",
         .meaning = "Scatter plot of time against accuracy for the original and every "
                    "measured candidate; the same numbers are in the table below.",

@@ -67,6 +67,19 @@ static double place(const struct axis *axis, double value)
     return axis->first + share * (axis->last - axis->first);
 }
 
+static double tick_at(const struct axis *axis, int i)
+{
+    return (ceil(axis->low / axis->step) + i) * axis->step;
+}
+
+static int count_ticks(const struct axis *axis)
+{
+    int n = 0;
+    while (n < 100 && tick_at(axis, n) <= axis->high)
+        n++;
+    return n;
+}
+
 static void draw_axes(
     struct cop_text *svg,
     const struct axis *x,
@@ -75,8 +88,9 @@ static void draw_axes(
 {
     char number[COP_HTML_NUMBER];
     cop_text_puts(svg, "<g font-size=\"12\" fill=\"" COP_SVG_MUTED "\">\n");
-    for (double t = ceil(x->low / x->step); t * x->step <= x->high; t += 1) {
-        const double at = place(x, t * x->step);
+    for (int i = 0; i < count_ticks(x); i++) {
+        const double value = tick_at(x, i);
+        const double at = place(x, value);
         cop_text_printf(
             svg,
             "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"" COP_SVG_RULE
@@ -87,10 +101,11 @@ static void draw_axes(
             BOTTOM,
             at,
             BOTTOM + 18,
-            cop_html_fixed(t * x->step, decimals_of(x->step), number));
+            cop_html_fixed(value, decimals_of(x->step), number));
     }
-    for (double t = ceil(y->low / y->step); t * y->step <= y->high; t += 1) {
-        const double at = place(y, t * y->step);
+    for (int i = 0; i < count_ticks(y); i++) {
+        const double value = tick_at(y, i);
+        const double at = place(y, value);
         cop_text_printf(
             svg,
             "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"" COP_SVG_RULE
@@ -101,7 +116,7 @@ static void draw_axes(
             at,
             LEFT - 8,
             at + 4,
-            cop_html_fixed(t * y->step, decimals_of(y->step), number));
+            cop_html_fixed(value, decimals_of(y->step), number));
     }
     cop_text_printf(
         svg,
