@@ -218,24 +218,38 @@ done:
     return status;
 }
 
-/* Adjusts p values in place of rank: the smallest k / n * p of all ranks behind it. */
-static void adjust(struct cop_class_change *const *by_p, int32_t n)
-{
-    double least = 1;
-    for (int32_t i = n - 1; i >= 0; i--) {
-        const double adjusted = by_p[i]->p * (double)n / (double)(i + 1);
-        if (adjusted < least) least = adjusted;
-        by_p[i]->p_adjusted = least;
-    }
-}
+/* A class to be ranked by its p value. */
+struct ranked {
+    double p;
+    int32_t class_index;
+};
 
 static int by_chance(const void *a, const void *b)
 {
-    const struct cop_class_change *x = *(struct cop_class_change *const *)a;
-    const struct cop_class_change *y = *(struct cop_class_change *const *)b;
+    const struct ranked *x = a;
+    const struct ranked *y = b;
     if (x->p < y->p) return -1;
     if (x->p > y->p) return 1;
-    return (x > y) - (x < y);
+    return (x->class_index > y->class_index) - (x->class_index < y->class_index);
+}
+
+/* Adjusted p of rank k: the smallest n / k' * p of all ranks k' from k on. */
+static enum cop_status adjust_p(
+    struct cop_class_change *classes, int32_t n, struct cop_err *err)
+{
+    double least = 1;
+    struct ranked *order = cop_mem_array((size_t)n, sizeof *order);
+    if (!order) return COP_FAIL_NOMEM(err);
+    for (int32_t c = 0; c < n; c++)
+        order[c] = (struct ranked){classes[c].p, c};
+    qsort(order, (size_t)n, sizeof *order, by_chance);
+    for (int32_t i = n - 1; i >= 0; i--) {
+        const double adjusted = order[i].p * (double)n / (double)(i + 1);
+        if (adjusted < least) least = adjusted;
+        classes[order[i].class_index].p_adjusted = least;
+    }
+    cop_mem_free(order);
+    return COP_OK;
 }
 
 static enum cop_status count_flip(
@@ -281,16 +295,9 @@ enum cop_status cop_compare_class_flips(
         i += a.sample <= b.sample;
         j += b.sample <= a.sample;
     }
-    struct cop_class_change **by_p = cop_mem_array((size_t)n_classes, sizeof *by_p);
-    if (!by_p) return COP_FAIL_NOMEM(err);
-    for (int32_t c = 0; c < n_classes; c++) {
+    for (int32_t c = 0; c < n_classes; c++)
         classes[c].p = cop_stats_mcnemar(classes[c].lost, classes[c].won);
-        by_p[c] = &classes[c];
-    }
-    qsort(by_p, (size_t)n_classes, sizeof(struct cop_class_change *), by_chance);
-    adjust(by_p, n_classes);
-    cop_mem_free(by_p);
-    return COP_OK;
+    return adjust_p(classes, n_classes, err);
 }
 
 /* ---- maps ---------------------------------------------------------------------- */

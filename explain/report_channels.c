@@ -89,10 +89,10 @@ static bool is_vector(const struct cop_attribution_row *row)
            row->values_bytes == (size_t)row->cols * sizeof(float);
 }
 
-/* The newest row of a layer comes first; older ones of the same layer are skipped. */
+/* The newest row of a layer comes last; older ones of the same layer are skipped. */
 static bool is_newest(const struct cop_report *report, int m, int32_t i)
 {
-    for (int32_t k = 0; k < i; k++)
+    for (int32_t k = i + 1; k < report->n_channels[m]; k++)
         if (strcmp(report->channels[m][k].layer, report->channels[m][i].layer) == 0)
             return false;
     return true;
@@ -101,7 +101,7 @@ static bool is_newest(const struct cop_report *report, int m, int32_t i)
 static void find_companions(const struct cop_report *report, struct layer *layer)
 {
     for (int32_t i = 0; i < report->n_channels[1] && report->models[0]; i++)
-        if (!layer->variant && is_vector(&report->channels[1][i]) &&
+        if (is_vector(&report->channels[1][i]) &&
             strcmp(report->channels[1][i].layer, layer->row->layer) == 0)
             layer->variant = &report->channels[1][i];
     for (int32_t i = 0; i < report->n_cuts; i++)

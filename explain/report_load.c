@@ -304,6 +304,14 @@ static enum cop_status load_maps(struct cop_report *report, struct cop_err *err)
     return compare_pairs(report, err);
 }
 
+/* As they were stored: by depth, newer runs behind older ones. */
+static int by_id(const void *a, const void *b)
+{
+    const struct cop_attribution_row *x = a;
+    const struct cop_attribution_row *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
 static enum cop_status load_channels(struct cop_report *report, struct cop_err *err)
 {
     for (int m = 0; m < 2; m++) {
@@ -317,6 +325,8 @@ static enum cop_status load_channels(struct cop_report *report, struct cop_err *
             &rows,
             &report->n_channels[m],
             err));
+        if (report->n_channels[m] > 0)
+            qsort(rows, (size_t)report->n_channels[m], sizeof *rows, by_id);
         report->channels[m] = rows;
     }
     return COP_OK;

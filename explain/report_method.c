@@ -3,6 +3,7 @@
 
 #include "explain/html.h"
 
+#include <cjson/cJSON.h>
 #include <string.h>
 
 static void open_facts(struct cop_text *html, const char *caption)
@@ -54,6 +55,23 @@ static void write_dataset(
     close_facts(html);
 }
 
+/* The data set that the search's config names by hash under @p key. */
+static void searched_row(
+    struct cop_report *report, const cJSON *config, const char *key, const char *what)
+{
+    struct cop_dataset_row *all = NULL;
+    int32_t n = 0;
+    const cJSON *hash = cJSON_GetObjectItemCaseSensitive(config, key);
+    if (!hash || !cJSON_IsString(hash) ||
+        cop_store_list_datasets(report->store, report->arena, &all, &n, NULL) != COP_OK)
+        return;
+    for (int32_t i = 0; i < n; i++) {
+        if (!all[i].sha256 || strcmp(all[i].sha256, hash->valuestring) != 0) continue;
+        cop_html_row(&report->html, what, all[i].name);
+        return;
+    }
+}
+
 static void write_search(struct cop_report *report)
 {
     struct cop_text *html = &report->html;
@@ -67,6 +85,11 @@ static void write_search(struct cop_report *report)
         report->run->status && strcmp(report->run->status, "done") == 0
             ? "finished"
             : "not finished when this page was written");
+    cJSON *config =
+        report->run->config_json ? cJSON_Parse(report->run->config_json) : NULL;
+    searched_row(report, config, "data", "calibrated and repaired on");
+    searched_row(report, config, "val", "accepted by accuracy on");
+    cJSON_Delete(config);
     cop_html_json_rows(html, report->run->config_json, 12);
     close_facts(html);
     if (!report->run->feasibility_json || !*report->run->feasibility_json) return;

@@ -53,7 +53,7 @@ struct cop_report {
     const struct cop_evaluation_row *map_answers[2]; /* to that data set */
     struct cop_report_pair *pairs;                   /* lost ones first */
     int32_t n_pairs;
-    const struct cop_attribution_row *channels[2]; /* "channel-ablation-abs" */
+    const struct cop_attribution_row *channels[2]; /* "channel-ablation-abs", by id */
     int32_t n_channels[2];
     char audit_root[COP_HASH_HEX];
     int64_t audit_length;

@@ -62,6 +62,7 @@ static void a_variant_is_reported(void **state)
     assert_says(page, "layer1.conv&lt;1&gt;");
     assert_says(page, "24</td><td class=\"num\">16</td>");
     assert_says(page, "8 removed");
+    assert_says(page, "accepted by accuracy on</th><td>val</td>");
     assert_says(page, "lost by the variant");
     assert_says(page, "Test &lt;CPU&gt;");
     assert_says(page, "0123456789abcdef0123456789abcdef");
