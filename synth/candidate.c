@@ -59,7 +59,7 @@ static enum cop_status build(
 {
     COP_TRY(cop_repair_consumers(
         state->groups, &trial->cut, state->calibration, NULL, &trial->graph, err));
-    return cop_repair_statistics(
+    return cop_repair_responses(
         state->engine,
         state->groups,
         &trial->cut,
@@ -278,23 +278,29 @@ static enum cop_status run_trial(
     return judge_and_store(state, trial, decision, row, err);
 }
 
-/* Widths for the budget.  If they are those of the candidate before, which cannot be judged
- * otherwise, the coefficients are varied: one generator, another network. */
+static bool is_tried(const struct cop_search_state *state, const int32_t *choice)
+{
+    size_t bytes = (size_t)cop_tables_n_options(state->tables) * sizeof *choice;
+    for (int32_t i = 0; i < state->n_rows; i++) {
+        if (memcmp(state->choices[i], choice, bytes) == 0) return true;
+    }
+    return false;
+}
+
+/* Widths for the budget.  If they were tried before, the coefficients are varied: one
+ * generator, another network. */
 static void generate(
     const struct cop_search_state *state,
     const struct cop_budget *budget,
     struct cop_decision *decision)
 {
     int32_t n = cop_tables_n_options(state->tables);
-    size_t bytes = (size_t)n * sizeof *decision->choice;
     struct cop_rng rng;
     cop_rng_init_stream(&rng, state->options->seed, (uint64_t)state->n_rows);
     for (int attempt = 0; attempt < MOST_VARIATIONS; attempt++) {
         (void)cop_generate(
             state->tables, decision->coefficients_used, budget, decision->choice);
-        bool is_new = state->last_choice == NULL ||
-                      memcmp(decision->choice, state->last_choice, bytes) != 0;
-        if (is_new) return;
+        if (!is_tried(state, decision->choice)) return;
         for (int32_t o = 0; o < n; o++)
             decision->coefficients_used[o] *= exp(VARIATION * cop_rng_normal(&rng));
     }

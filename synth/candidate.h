@@ -38,7 +38,7 @@ struct cop_search_state {
     /* what the candidates so far taught */
     double *coefficients;       /* per option */
     double scale;               /* measured share of the time / predicted share */
-    const int32_t *last_choice; /* NULL: none yet */
+    const int32_t **choices;    /* of the rows so far, with as much room */
     struct cop_prediction full; /* of the network as it is */
     struct cop_inquiry *inquiry;
     struct cop_candidate_row *rows; /* those before, by seq; room for all of the run */

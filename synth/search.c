@@ -260,7 +260,6 @@ static void learn(
 {
     size_t bytes = (size_t)cop_tables_n_options(state->tables) * sizeof(double);
     memcpy(state->coefficients, decision->coefficients_next, bytes);
-    state->last_choice = decision->choice;
     double measured = row->median_ms / row->base_ms;
     if (decision->predicted_share <= 0.0) return;
     /* Half way, in ratio, to what was just seen: one disturbed timing must not rule. */
@@ -279,7 +278,8 @@ static enum cop_status open_run(
         state->store, state->run.id, state->arena, &rows, &state->n_rows, err));
     if (state->n_rows > capacity) capacity = state->n_rows;
     state->rows = COP_ARENA_NEW_N(state->arena, capacity, struct cop_candidate_row);
-    if (state->rows == NULL) return COP_FAIL_NOMEM(err);
+    state->choices = COP_ARENA_NEW_N(state->arena, capacity, const int32_t *);
+    if (state->rows == NULL || state->choices == NULL) return COP_FAIL_NOMEM(err);
     if (state->n_rows > 0)
         memcpy(state->rows, rows, (size_t)state->n_rows * sizeof *rows);
     return COP_OK;
@@ -341,6 +341,7 @@ static enum cop_status replay(
         COP_TRY(cop_synth__decision_parse(
             state, state->rows[i].decision_json, &decision, err));
         bracket_add(bracket, &decision);
+        state->choices[i] = decision.choice;
         learn(state, &decision, &state->rows[i]);
     }
     return COP_OK;
@@ -378,6 +379,7 @@ static enum cop_status search_loop(
         struct cop_decision decision;
         struct cop_candidate_row row;
         COP_TRY(cop_synth__candidate_run(state, tightness, &decision, &row, err));
+        state->choices[state->n_rows] = decision.choice;
         state->rows[state->n_rows++] = row;
         bracket_add(&bracket, &decision);
         learn(state, &decision, &row);
