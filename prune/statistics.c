@@ -17,7 +17,9 @@
 
 #include <math.h>
 
-enum { SWEEPS = 8 };
+/* The finer the stretches, the less a node is fitted to what is corrected after it was
+ * measured; each costs a pass. */
+enum { STATISTICS_STRETCHES = 8, REFIT_STRETCHES = 20 };
 static const double most_ratio = 2.0; /* a deviation is not changed by more */
 static const double dead = 1e-3; /* of the mean deviation: such a channel is dead */
 static const double small_change = 1e-4;
@@ -173,9 +175,10 @@ static enum cop_status repair(
         .visit = visit,
     };
     int32_t n = job->calibration->n_spreads;
-    for (int32_t s = 0; s < SWEEPS; s++) {
-        int32_t first = (int32_t)((int64_t)n * s / SWEEPS);
-        int32_t last = (int32_t)((int64_t)n * (s + 1) / SWEEPS);
+    int32_t n_stretches = is_refitted ? REFIT_STRETCHES : STATISTICS_STRETCHES;
+    for (int32_t s = 0; s < n_stretches; s++) {
+        int32_t first = (int32_t)((int64_t)n * s / n_stretches);
+        int32_t last = (int32_t)((int64_t)n * (s + 1) / n_stretches);
         if (first == last) continue;
         if (is_refitted) COP_TRY(cop_refit__stretch(job, first, last, err));
         COP_TRY(sweep_once(
