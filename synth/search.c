@@ -371,10 +371,12 @@ static enum cop_status search_loop(
 {
     struct bracket bracket = {0};
     COP_TRY(replay(state, &bracket, err));
+    int32_t n_before = state->n_rows;
     for (;;) {
         double tightness = next_tightness(&bracket);
         *is_finished = tightness == 0.0 || state->n_rows >= capacity;
-        if (*is_finished || cop_clock_ms() > stop_ms) return COP_OK;
+        bool is_late = state->n_rows > n_before && cop_clock_ms() > stop_ms;
+        if (*is_finished || is_late) return COP_OK; /* one candidate at least */
         COP_TRY(cop_progress_check(state->progress, err));
         struct cop_decision decision;
         struct cop_candidate_row row;
@@ -434,7 +436,12 @@ static enum cop_status search(
     COP_TRY(make_tables(state, err));
     COP_TRY(find_feasibility(state, &result->feasibility, err));
     COP_TRY(cop_synth__store_feasibility(state, &result->feasibility, "running", err));
-    COP_TRY(search_loop(state, capacity, stop_ms, &result->is_finished, err));
+    enum cop_status status =
+        search_loop(state, capacity, stop_ms, &result->is_finished, err);
+    if (status != COP_OK) { /* what is stored so far is told all the same */
+        (void)fill_result(state, result, NULL);
+        return status;
+    }
     if (result->is_finished)
         COP_TRY(cop_synth__store_feasibility(state, &result->feasibility, "done", err));
     COP_TRY(fill_result(state, result, err));
@@ -442,9 +449,11 @@ static enum cop_status search(
     return COP_FAIL(
         err,
         COP_ELIMIT,
-        "none of %d candidates met all limits; the fastest reachable is %.0f %% of the "
+        "none of %d candidates met all limits%s; the fastest reachable is %.0f %% of "
+        "the "
         "original's time",
         state->n_rows,
+        result->is_finished ? "" : " so far and the time is up",
         100.0 * result->feasibility.latency_ms.least /
             result->feasibility.latency_ms.original);
 }

@@ -88,6 +88,7 @@ static void reals_are_inside_with_the_right_moments(void **state)
         double unit = cop_rng_unit(&rng);
         assert_true(unit >= 0.0 && unit < 1.0);
         sum += unit;
+        assert_true(cop_rng_range(&rng, 2.0, 2.0) == 2.0); /* an empty range */
         double ranged = cop_rng_range(&rng, -3.0, -1.0);
         assert_true(ranged >= -3.0 && ranged < -1.0);
         double normal = cop_rng_normal(&rng);
