@@ -332,6 +332,9 @@ enum cop_status cop_pd_softmax_fwd(
     return choose(request, &desc, "softmax", pd, err);
 }
 
+/* The layout of the result is asked for first and then given: with one channel, sources in
+ * different layouts are equal to oneDNN's primitive cache, which must not hand out a kernel
+ * for another layout of the result. */
 enum cop_status cop_pd_concat(
     const struct cop_pd_request *request,
     int32_t axis,
@@ -347,11 +350,20 @@ enum cop_status cop_pd_concat(
         mds[i] = srcs[i]->v2;
     COP_TRY(new_pd(request, pd, err));
     dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t asked = NULL;
     cop_dnnl__lock();
+    dnnl_engine_t engine = request->dnnl->engine;
     dnnl_status_t status = make_attr(request->attr, &attr);
     if (status == dnnl_success)
         status = dnnl_concat_primitive_desc_create(
-            &(*pd)->v2, NULL, n_srcs, axis, mds, attr, request->dnnl->engine);
+            &asked, NULL, n_srcs, axis, mds, attr, engine);
+    if (status == dnnl_success) {
+        const dnnl_memory_desc_t dst =
+            *dnnl_primitive_desc_query_md(asked, dnnl_query_dst_md, 0);
+        status = dnnl_concat_primitive_desc_create(
+            &(*pd)->v2, &dst, n_srcs, axis, mds, attr, engine);
+    }
+    if (asked != NULL) (void)dnnl_primitive_desc_destroy(asked);
     if (attr != NULL) (void)dnnl_primitive_attr_destroy(attr);
     cop_dnnl__unlock();
     if (status == dnnl_success) query_mds(*pd);
