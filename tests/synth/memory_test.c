@@ -54,6 +54,7 @@ static enum cop_status run_chain(
     struct cop_engine *engine,
     struct cop_err *err)
 {
+    cop_text_init(&chain->text, 1 << 24);
     const struct cop_onnx_write_options write = {
         .sink = collect, .context = &chain->text};
     COP_TRY(cop_onnx_write(source, &write, err));
@@ -82,7 +83,6 @@ static void clear_chain(struct chain *chain)
     cop_buf_release(chain->bytes);
     cop_text_clear(&chain->text);
     *chain = (struct chain){0};
-    cop_text_init(&chain->text, 1 << 24);
 }
 
 static void every_failed_allocation_is_told(void **state)
@@ -93,7 +93,6 @@ static void every_failed_allocation_is_told(void **state)
     struct cop_graph *source = small_net(4);
     assert_ok(cop_engine_create(&engine, &err));
     struct chain chain = {0};
-    clear_chain(&chain);
     int64_t n_failed = 0;
     for (int64_t n = 1;; n += n < 300 ? 1 : 17) {
         err.text[0] = '\0';
