@@ -262,8 +262,10 @@ static void learn(
     memcpy(state->coefficients, decision->coefficients_next, bytes);
     double measured = row->median_ms / row->base_ms;
     if (decision->predicted_share <= 0.0) return;
-    /* Half way, in ratio, to what was just seen: one disturbed timing must not rule. */
-    state->scale = sqrt(state->scale * measured / decision->predicted_share);
+    double correction = measured / (decision->predicted_share * state->scale);
+    /* A disturbed timing must not rule: large corrections are taken half way, in ratio. */
+    bool is_large = correction > 1.5 || correction < 1.0 / 1.5;
+    state->scale *= is_large ? sqrt(correction) : correction;
 }
 
 static enum cop_status open_run(

@@ -22,10 +22,12 @@ resnet56) file=resnet56-cifar10.onnx tar=cifar10 top1=89.81 pre=$cifar ;;
 squeezenet) file=squeezenet1.1-imagenet.onnx tar=photos top1=63.6 pre=$imagenet ;;
 *) echo "real: no such model: $model" && exit 2 ;;
 esac
-# Speed differs from machine to machine: the limits are ones that leave something to find.
+# What is within reach differs from machine to machine: the limits leave room.  ResNet-20 has
+# little to spare.
+latency=92%
 case $model in
-squeezenet) latency=90% drop=3.0 ;;
-*) latency=90% drop=3.0 ;;
+resnet20) drop=6.0 ;;
+*) drop=4.0 ;;
 esac
 
 fail() {
@@ -33,7 +35,7 @@ fail() {
     exit 1
 }
 # number KEY < JSON: the first number with that key
-number() { sed -n "s/.*\"$1\": *\(-\{0,1\}[0-9.e+-]*\).*/\1/p" | head -n 1; }
+number() { sed -n "s/.*\"$1\":[[:space:]]*\(-\{0,1\}[0-9.e+-]*\).*/\1/p" | head -n 1; }
 near() { awk -v a="$1" -v b="$2" -v d="$3" 'BEGIN { x = a - b; exit !(x <= d && -x <= d) }'; }
 less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
 
@@ -56,7 +58,7 @@ echo "real: $model: top-1 $got, published $top1"
 
 status=0
 "$coppice" synth model --data calib --val val --max-latency $latency --max-drop $drop \
-    --time 100s || status=$?
+    --time 240s || status=$?
 [ $status = 0 ] || fail "no variant within $latency of the time and $drop points (exit $status)"
 "$coppice" list
 "$coppice" compare model V1
