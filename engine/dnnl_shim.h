@@ -168,12 +168,6 @@ COP_NODISCARD enum cop_status cop_pd_concat(
     const struct cop_md *const *srcs,
     struct cop_pd **pd,
     struct cop_err *err);
-COP_NODISCARD enum cop_status cop_pd_reorder(
-    const struct cop_pd_request *request,
-    const struct cop_md *src,
-    const struct cop_md *dst,
-    struct cop_pd **pd,
-    struct cop_err *err);
 
 /** What a kernel reads and writes. */
 enum cop_role {

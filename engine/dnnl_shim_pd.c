@@ -369,24 +369,3 @@ enum cop_status cop_pd_concat(
     if (status == dnnl_success) query_mds(*pd);
     return cop_err_dnnl(err, status, "concat");
 }
-
-enum cop_status cop_pd_reorder(
-    const struct cop_pd_request *request,
-    const struct cop_md *src,
-    const struct cop_md *dst,
-    struct cop_pd **pd,
-    struct cop_err *err)
-{
-    COP_TRY(new_pd(request, pd, err));
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_engine_t engine = request->dnnl->engine;
-    cop_dnnl__lock();
-    dnnl_status_t status = make_attr(request->attr, &attr);
-    if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(
-            &(*pd)->v2, &src->v2, engine, &dst->v2, engine, attr);
-    if (attr != NULL) (void)dnnl_primitive_attr_destroy(attr);
-    cop_dnnl__unlock();
-    if (status == dnnl_success) query_mds(*pd);
-    return cop_err_dnnl(err, status, "reorder");
-}

@@ -56,27 +56,6 @@ enum cop_status cop_emit_temp(
     return cop_program_add_tensor(emitter->program, &tensor, &temp->id, err);
 }
 
-enum cop_status cop_emit_const(
-    struct cop_emitter *emitter,
-    const struct cop_shape *shape,
-    const float *elements,
-    struct cop_ref *constant,
-    struct cop_err *err)
-{
-    int64_t n;
-    COP_TRY(cop_shape_count(shape, &n, err));
-    struct cop_tensor tensor = {
-        .name = "constant",
-        .role = COP_TENSOR_CONST,
-        .dtype = COP_F32,
-        .shape = *shape,
-    };
-    tensor.data = cop_arena_copy(
-        emitter->program->arena, elements, (size_t)n * sizeof elements[0]);
-    if (tensor.data == NULL) return COP_FAIL_NOMEM(err);
-    return cop_program_add_tensor(emitter->program, &tensor, &constant->id, err);
-}
-
 /* ---- checks ------------------------------------------------------------------------- */
 
 static const struct cop_shape *shape_of(

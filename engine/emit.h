@@ -41,13 +41,6 @@ COP_NODISCARD enum cop_status cop_emit_temp(
     const struct cop_shape *shape,
     struct cop_ref *temp,
     struct cop_err *err);
-/** A float32 constant made by the operator; @p elements are copied. */
-COP_NODISCARD enum cop_status cop_emit_const(
-    struct cop_emitter *emitter,
-    const struct cop_shape *shape,
-    const float *elements,
-    struct cop_ref *constant,
-    struct cop_err *err);
 
 /* ---- primitives ------------------------------------------------------------------- */
 /* Each returns COP_ENOMEM, COP_ESHAPE if the shapes do not fit, or COP_EUNSUPPORTED. */
