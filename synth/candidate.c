@@ -136,6 +136,14 @@ static enum cop_status measure(
 
 /* ---- judge ------------------------------------------------------------------------------ */
 
+/* One limit on size or time, in shares of the original's. */
+struct bound {
+    double share;
+    double limit;     /* 0: none */
+    const char *what; /* "time" */
+    const char *verb; /* "takes" */
+};
+
 static enum cop_outcome judge(
     const struct cop_search_state *state,
     const struct trial *trial,
@@ -145,41 +153,36 @@ static enum cop_outcome judge(
 {
     const struct cop_search_options *options = state->options;
     const struct cop_bench_base *base = &state->base;
-    double share = options->max_latency.value > 0.0 && !options->max_latency.is_share
-                       ? row->median_ms / base->bench.median_ms
-                       : trial->latency_share;
-    double ms_limit =
-        cop_synth__limit_share(&options->max_latency, base->bench.median_ms);
-    double macs_limit = cop_synth__limit_share(&options->max_macs, (double)base->macs);
-    double params_limit =
-        cop_synth__limit_share(&options->max_params, (double)base->params);
-    double macs = (double)row->macs / (double)base->macs;
-    double params = (double)row->params / (double)base->params;
+    bool is_absolute =
+        options->max_latency.value > 0.0 && !options->max_latency.is_share;
+    const struct bound bounds[] = {
+        {is_absolute ? row->median_ms / base->bench.median_ms : trial->latency_share,
+         cop_synth__limit_share(&options->max_latency, base->bench.median_ms),
+         "time",
+         "takes"},
+        {(double)row->macs / (double)base->macs,
+         cop_synth__limit_share(&options->max_macs, (double)base->macs),
+         "MACs",
+         "has"},
+        {(double)row->params / (double)base->params,
+         cop_synth__limit_share(&options->max_params, (double)base->params),
+         "parameters",
+         "has"},
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        if (bounds[i].limit <= 0.0 || bounds[i].share <= bounds[i].limit) continue;
+        (void)snprintf(
+            reason,
+            reason_bytes,
+            "rejected: %s %.1f %% of the original's %s, %.1f %% allowed",
+            bounds[i].verb,
+            100.0 * bounds[i].share,
+            bounds[i].what,
+            100.0 * bounds[i].limit);
+        return COP_OUTCOME_TOO_SLOW;
+    }
     double drop = row->base_top1 - row->top1;
-    enum cop_outcome outcome = COP_OUTCOME_TOO_SLOW;
-    if (ms_limit > 0.0 && share > ms_limit)
-        (void)snprintf(
-            reason,
-            reason_bytes,
-            "rejected: takes %.1f %% of the original's time, %.1f %% allowed",
-            100.0 * share,
-            100.0 * ms_limit);
-    else if (macs_limit > 0.0 && macs > macs_limit)
-        (void)snprintf(
-            reason,
-            reason_bytes,
-            "rejected: has %.1f %% of the original's MACs, %.1f %% allowed",
-            100.0 * macs,
-            100.0 * macs_limit);
-    else if (params_limit > 0.0 && params > params_limit)
-        (void)snprintf(
-            reason,
-            reason_bytes,
-            "rejected: has %.1f %% of the original's parameters, %.1f %% allowed",
-            100.0 * params,
-            100.0 * params_limit);
-    else if (options->max_drop >= 0.0 && !(drop <= options->max_drop)) {
-        outcome = COP_OUTCOME_TOO_WRONG;
+    if (options->max_drop >= 0.0 && !(drop <= options->max_drop)) {
         (void)snprintf(
             reason,
             reason_bytes,
@@ -187,16 +190,15 @@ static enum cop_outcome judge(
             drop,
             trial->is_screened_out ? " (on 1000 samples)" : "",
             options->max_drop);
-    } else {
-        outcome = COP_OUTCOME_ACCEPTED;
-        (void)snprintf(
-            reason,
-            reason_bytes,
-            "accepted: %.2fx faster, %.2f points of top-1 lost, all limits met",
-            1.0 / trial->latency_share,
-            drop);
+        return COP_OUTCOME_TOO_WRONG;
     }
-    return outcome;
+    (void)snprintf(
+        reason,
+        reason_bytes,
+        "accepted: %.2fx faster, %.2f points of top-1 lost, all limits met",
+        1.0 / trial->latency_share,
+        drop);
+    return COP_OUTCOME_ACCEPTED;
 }
 
 static bool is_beaten(
