@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { MAX_SOURCES = 8, MAX_LIST = 8 };
+enum { MAX_WEIGHTS = INT32_MAX / sizeof(float) }; /* 2 GiB, protobuf's limit */
 
 static void fail(struct cop_layers *layers, enum cop_status status)
 {
@@ -145,6 +146,19 @@ static struct cop_value *constant(
 {
     if (layers->status != COP_OK) return NULL;
     size_t n = (size_t)cop_shape_n(shape);
+    layers->n_weights += (int64_t)n;
+    if (layers->n_weights > MAX_WEIGHTS) {
+        fail(
+            layers,
+            COP_FAIL(
+                layers->err,
+                COP_EINVAL,
+                "'%s' takes the weights to %lld numbers, an ONNX file holds %lld",
+                name,
+                (long long)layers->n_weights,
+                (long long)MAX_WEIGHTS));
+        return NULL;
+    }
     struct cop_buf *buf = NULL;
     struct cop_value *value = NULL;
     fail(layers, cop_buf_create(n * sizeof(float), &buf, layers->err));

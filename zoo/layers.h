@@ -15,6 +15,7 @@ struct cop_layers {
     struct cop_rng rng;
     enum cop_status status;
     struct cop_err *err;
+    int64_t n_weights; /* elements of all constants so far */
     const char *scope; /* put before every name, with a dot; NULL: none */
 };
 

@@ -47,6 +47,8 @@ static const struct {
      cop_zoo__squeezenet},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
+/* Far above anything useful; they keep every product of extents far from overflow. */
+enum { MAX_CLASSES = 1000000, MAX_CHANNELS = 4096, MAX_SIDE = 16384 };
 
 int32_t cop_zoo_n(void)
 {
@@ -75,9 +77,24 @@ static enum cop_status unknown(const char *name, struct cop_err *err)
     return COP_FAIL(err, COP_ENOTFOUND, "no network '%s'; there are: %s", name, names);
 }
 
-static int64_t or_default(int64_t given, int64_t otherwise)
+/* Takes what was asked for, or what was published, if it is not absurd. */
+static enum cop_status choose(
+    const char *what,
+    int64_t given,
+    int64_t published,
+    int64_t most,
+    int64_t *chosen,
+    struct cop_err *err)
 {
-    return given > 0 ? given : otherwise;
+    *chosen = given != 0 ? given : published;
+    if (*chosen >= 1 && *chosen <= most) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_EINVAL,
+        "%s must be 1 to %lld, given %lld",
+        what,
+        (long long)most,
+        (long long)given);
 }
 
 static enum cop_status build_into(
@@ -87,14 +104,14 @@ static enum cop_status build_into(
     struct cop_err *err)
 {
     const struct cop_zoo_net *net = &rows[row].net;
-    const struct cop_shape shape = {
-        .rank = 4,
-        .dim = {
-            1,
-            or_default(options->channels, 3),
-            or_default(options->height, net->size),
-            or_default(options->width, net->size),
-        }};
+    struct cop_shape shape = {.rank = 4, .dim = {1}};
+    int64_t classes;
+    const int64_t size = net->size;
+    COP_TRY(
+        choose("classes", options->classes, net->classes, MAX_CLASSES, &classes, err));
+    COP_TRY(choose("channels", options->channels, 3, MAX_CHANNELS, &shape.dim[1], err));
+    COP_TRY(choose("height", options->height, size, MAX_SIDE, &shape.dim[2], err));
+    COP_TRY(choose("width", options->width, size, MAX_SIDE, &shape.dim[3], err));
     if (shape.dim[2] < net->least_size || shape.dim[3] < net->least_size)
         return COP_FAIL(
             err,
@@ -110,8 +127,7 @@ static enum cop_status build_into(
     input->is_batch_free = true;
     struct cop_layers layers = {.graph = graph, .err = err};
     cop_rng_init(&layers.rng, options->seed);
-    struct cop_value *scores =
-        rows[row].build(&layers, input, or_default(options->classes, net->classes));
+    struct cop_value *scores = rows[row].build(&layers, input, classes);
     COP_TRY(layers.status);
     COP_TRY(cop_graph_mark_output(graph, scores, err));
     return cop_graph_infer(graph, err);

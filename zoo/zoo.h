@@ -33,7 +33,7 @@ int32_t cop_zoo_n(void);
 const struct cop_zoo_net *cop_zoo_at(int32_t i);
 
 /** One input, "input", batch free; one output, a score per class.  COP_ENOTFOUND lists the names;
- *  COP_EINVAL if the input is too small; COP_EUNSUPPORTED if @p ops lacks an operator;
+ *  COP_EINVAL if a size is too small or absurd, or the weights exceed 2 GiB; COP_EUNSUPPORTED if @p ops lacks an operator;
  *  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_zoo_build(
     const char *name,
