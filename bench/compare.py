@@ -1,0 +1,266 @@
+"""Times Coppice and its peers in turn on the same networks; see README.md for the method.
+
+compare.sh calls this from an environment that has the peers."""
+
+import argparse
+import math
+import os
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import performance
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = ["resnet50", "vgg16", "inceptionv3", "mobilenetv2", "nasnet-mobile", "squeezenet"]
+PEERS = ["onnxruntime", "openvino"]
+SLICE_MS = 300.0  # a turn lasts about this long
+LEAST_RUNS = 3  # and has at least so many runs
+MOST_RUNS = 200
+SETTLE_S = 0.02  # after a stop, until the next begins
+AGREE = 1e-4  # of the largest element of an output
+
+
+class Runner:
+    """A process with one network loaded.  Stopped (SIGSTOP) whenever it is not its turn, so
+    that no idle thread of it can spin beside another."""
+
+    def __init__(self, name, command):
+        self.name, self.process = name, None
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+        word, load_ms, first_ms, self.version = self.answer().split(maxsplit=3)
+        if word != "ready":
+            raise RuntimeError(f"{name} said '{word}', not ready")
+        self.load_ms, self.first_ms = float(load_ms), float(first_ms)
+        self.stop()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if line:
+            return line.strip()
+        self.process.wait()
+        self.errors.seek(0)
+        raise RuntimeError(f"{self.name} ended: {self.errors.read().strip()[-500:]}")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(SETTLE_S)
+
+    def ask(self, line):
+        """What the process answers to one line; it runs only meanwhile."""
+        self.process.send_signal(signal.SIGCONT)
+        print(line, file=self.process.stdin, flush=True)
+        answer = self.answer()
+        self.stop()
+        return answer
+
+    def times(self, n):
+        """Milliseconds of n runs after one that is not counted."""
+        return [float(ms) for ms in self.ask(f"run {n + 1}").split()][1:]
+
+    def outputs(self, prefix, n):
+        self.ask(f"write {prefix}")
+        return [np.fromfile(f"{prefix}.out{i}", np.float32) for i in range(n)]
+
+    def close(self):
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def command_of(name, options, model, batch, prefix):
+    words = [model, batch, options.threads, prefix]
+    if name in options.programs:
+        return [options.programs[name], *words]
+    return [sys.executable, HERE / "peers.py", name, *words]
+
+
+def write_inputs(model_path, batch, prefix):
+    """Random inputs beside each other in files; returns how many outputs there are."""
+    graph = onnx.load(model_path, load_external_data=False).graph
+    weights = {w.name for w in graph.initializer}
+    rng = np.random.default_rng(1)
+    inputs = [i for i in graph.input if i.name not in weights]
+    for n, given in enumerate(inputs):
+        dims = [d.dim_value or batch for d in given.type.tensor_type.shape.dim]
+        rng.standard_normal(dims).astype(np.float32).tofile(f"{prefix}.in{n}")
+    return len(graph.output)
+
+
+def difference(want, got):
+    """The largest difference between two lists of outputs, in parts of the largest element."""
+    return max(
+        float(np.abs(a.astype(np.float64) - b).max()) / max(float(np.abs(a).max()), 1e-30)
+        for a, b in zip(want, got, strict=True)
+    )
+
+
+def check_agreement(runners, prefix, n_outputs):
+    """Differences of all from the last, a peer; an error if anybody times something else."""
+    want = runners[-1].outputs(prefix, n_outputs)
+    if not all(np.isfinite(y).all() and np.ptp(y) > 0 for y in want):
+        raise RuntimeError(f"{runners[-1].name}: outputs are constant or not finite")
+    found = {r.name: difference(want, r.outputs(prefix, n_outputs)) for r in runners[:-1]}
+    for name, worst in found.items():
+        if not worst <= AGREE:
+            raise RuntimeError(f"{name} differs from {runners[-1].name} by {worst:.1e}")
+    return found
+
+
+def time_in_turn(runners, rounds):
+    """{name: one median per round}.  Each round begins with another runner."""
+    n_runs = {}
+    for r in runners:
+        ms = statistics.median(r.times(LEAST_RUNS))
+        n_runs[r.name] = min(MOST_RUNS, max(LEAST_RUNS, math.ceil(SLICE_MS / ms)))
+    times = {r.name: [] for r in runners}
+    for i in range(rounds):
+        first = i % len(runners)
+        for r in runners[first:] + runners[:first]:
+            times[r.name].append(statistics.median(r.times(n_runs[r.name])))
+    return times
+
+
+def speedups(times, peers):
+    """How many times as long as Coppice each of the others took, pair by pair; "best" is
+    whichever peer was the fastest of a round."""
+    times = dict(times)
+    if len(peers) > 1:
+        times["best"] = [min(each) for each in zip(*(times[name] for name in peers))]
+    own = times.pop("coppice")
+    found = {}
+    for name, theirs in times.items():
+        pairs = sorted(their / our for their, our in zip(theirs, own))
+        found[name] = {"median": statistics.median(pairs), "low": pairs[0], "high": pairs[-1]}
+    return found
+
+
+def measure(network, batch, options, folder):
+    model = model_of(network, options)
+    prefix = folder / "tensors"
+    n_outputs = write_inputs(model, batch, prefix)
+    runners, first = [], {}
+    names = list(options.programs) + options.peers
+    try:
+        for i in range(options.starts):
+            # Every start is a fresh process; those of the last round stay for the timing.
+            for name in names:
+                r = Runner(name, command_of(name, options, model, batch, prefix))
+                first.setdefault(name, []).append(r.load_ms + r.first_ms)
+                if i + 1 < options.starts:
+                    r.close()
+                else:
+                    runners.append(r)
+        differences = check_agreement(runners, prefix, n_outputs)
+        times = time_in_turn(runners, options.rounds)
+    finally:
+        for r in runners:
+            r.close()
+    return {
+        "network": network,
+        "batch": batch,
+        "threads": options.threads,
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": {r.name: r.version for r in runners},
+        "median_ms": {name: statistics.median(ms) for name, ms in times.items()},
+        "first_ms": {name: statistics.median(ms) for name, ms in first.items()},
+        "differences": differences,
+        "speedup": speedups(times, options.peers),
+        "rounds_ms": times,
+    }
+
+
+def model_of(network, options):
+    """The network's ONNX file, which the program writes where there is none yet."""
+    path = options.models / f"{network}.onnx"
+    if not path.exists():
+        options.models.mkdir(parents=True, exist_ok=True)
+        program = options.build / "coppice"
+        subprocess.run([program, "new", network, "-o", path], check=True, stdout=sys.stderr)
+    return path
+
+
+def commit():
+    words = ["git", "-C", HERE, "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def parse(words):
+    def names(text):
+        return [word for word in text.split(",") if word]
+
+    parser = argparse.ArgumentParser(prog="compare.sh", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--build", type=Path, default=HERE.parent / "build", help="build folder")
+    add("--models", type=Path, help="folder of ONNX files; default BUILD/bench-models")
+    add("--networks", type=names, default=NETWORKS, help="names of files there, with commas")
+    add("--batches", type=names, default=["1", "16"])
+    add("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    add("--peers", type=names, default=PEERS)
+    add("--program", action="append", default=[], metavar="NAME=PATH",
+        help="another time_network to compare with, e.g. of an older build")
+    add("--rounds", type=int, default=11)
+    add("--starts", type=int, default=3, help="fresh processes for the first result")
+    add("--json", type=Path, help="results; rows of earlier runs stay unless measured again")
+    add("--resume", action="store_true", help="measure only what the JSON file lacks")
+    add("--markdown", type=Path, help="file whose table to renew, e.g. docs/performance.md")
+    options = parser.parse_args(words)
+    options.programs = {"coppice": options.build / "bench" / "time_network"}
+    options.programs |= dict(pair.split("=", 1) for pair in options.program)
+    options.models = options.models or options.build / "bench-models"
+    if options.rounds < 1 or options.starts < 1:
+        parser.error("--rounds and --starts are at least 1")
+    if len(options.programs) + len(options.peers) < 2:
+        parser.error("nothing to compare with")
+    return options
+
+
+def main():
+    options = parse(sys.argv[1:])
+    results = performance.load(options.json)
+    results["machine"] = performance.machine()
+    results["command"] = "bench/compare.sh " + shlex.join(sys.argv[1:])
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="coppice-bench-") as folder:
+        for batch in map(int, options.batches):
+            for network in options.networks:
+                if options.resume and performance.find(results, network, batch) is not None:
+                    continue
+                try:
+                    row = measure(network, batch, options, Path(folder))
+                except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                    print(f"{network}, batch {batch}: {error}", file=sys.stderr)
+                    failed = True
+                    continue
+                performance.put(results, row)
+                print(performance.one_line(row), flush=True)
+                if options.json:
+                    performance.save(results, options.json)
+    print()
+    print(performance.text_table(results))
+    if options.markdown:
+        performance.renew(options.markdown, results)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The peers, each a process that compare.py talks to as it talks to time_network.
+
+usage: peers.py NAME MODEL.onnx BATCH THREADS PREFIX
+
+NAME is onnxruntime or openvino.  Reads the inputs from PREFIX.in0, ..., loads the model,
+runs it once, prints "ready LOAD_MS FIRST_MS VERSION" and then obeys the lines "run K" and
+"write PREFIX" of standard input.  Importing the library is not timed, loading is.
+
+Every peer computes in float32 with THREADS threads on one request at a time, knows the
+batch size when it loads (nothing is left dynamic), and gets and leaves its tensors in
+memory of its own, so that no run pays for copies into Python."""
+
+import gc
+import sys
+import time
+
+import numpy as np
+
+
+def free_shape(dims, batch):
+    """The shape at this batch size; the only free axis of these models is the batch."""
+    return [d if isinstance(d, int) and d > 0 else batch for d in dims]
+
+
+class OnnxRuntime:
+    def __init__(self):
+        import onnxruntime
+
+        self.ort = onnxruntime
+        self.version = f"ONNX Runtime {onnxruntime.__version__}"
+
+    def load(self, path, batch, threads):
+        ort = self.ort
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        options.add_free_dimension_override_by_name("N", batch)
+        self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return [free_shape(i.shape, batch) for i in self.session.get_inputs()]
+
+    def bind(self, inputs):
+        self.binding = self.session.io_binding()
+        self.values = [self.ort.OrtValue.ortvalue_from_numpy(x) for x in inputs]
+        for given, value in zip(self.session.get_inputs(), self.values):
+            self.binding.bind_ortvalue_input(given.name, value)
+        for made in self.session.get_outputs():
+            self.binding.bind_output(made.name, "cpu")
+
+    def run(self):
+        self.session.run_with_iobinding(self.binding)
+
+    def outputs(self):
+        return self.binding.copy_outputs_to_cpu()
+
+
+class OpenVino:
+    def __init__(self):
+        import openvino
+
+        self.ov = openvino
+        self.version = f"OpenVINO {openvino.__version__.split('-')[0]}"
+
+    def load(self, path, batch, threads):
+        core = self.ov.Core()
+        model = core.read_model(path)
+        shapes = [
+            free_shape([d.get_length() if d.is_static else 0 for d in i.partial_shape], batch)
+            for i in model.inputs
+        ]
+        model.reshape({given: shape for given, shape in zip(model.inputs, shapes)})
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": "1",
+                "INFERENCE_NUM_THREADS": str(threads),
+                "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
+            },
+        )
+        self.request = compiled.create_infer_request()
+        self.n_outputs = len(compiled.outputs)
+        return shapes
+
+    def bind(self, inputs):
+        for i, x in enumerate(inputs):
+            self.request.set_input_tensor(i, self.ov.Tensor(x, shared_memory=True))
+        self.inputs = inputs
+
+    def run(self):
+        self.request.start_async()
+        self.request.wait()
+
+    def outputs(self):
+        return [np.array(self.request.get_output_tensor(i).data) for i in range(self.n_outputs)]
+
+
+PEERS = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+
+
+def timed_ms(call, *words):
+    before = time.perf_counter()
+    result = call(*words)
+    return 1000.0 * (time.perf_counter() - before), result
+
+
+def serve(peer, path, batch, threads, prefix):
+    load_ms, shapes = timed_ms(peer.load, path, batch, threads)
+    inputs = [
+        np.fromfile(f"{prefix}.in{i}", np.float32).reshape(shape) for i, shape in enumerate(shapes)
+    ]
+    peer.bind(inputs)
+    first_ms, _ = timed_ms(peer.run)
+    print(f"ready {load_ms:.4f} {first_ms:.4f} {peer.version}", flush=True)
+    gc.collect()
+    gc.disable()
+    for line in sys.stdin:
+        verb, word = line.split()
+        if verb == "run":
+            times = [timed_ms(peer.run)[0] for _ in range(int(word))]
+            print(" ".join(f"{t:.4f}" for t in times), flush=True)
+        elif verb == "write":
+            for i, y in enumerate(peer.outputs()):
+                y.astype(np.float32).tofile(f"{word}.out{i}")
+            print("written", flush=True)
+        else:
+            sys.exit(f"peers.py: '{verb}' is neither run nor write")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 6 or sys.argv[1] not in PEERS:
+        sys.exit(__doc__)
+    serve(PEERS[sys.argv[1]](), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
