@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum kind { OWNED, MAPPED, VIEW };
+enum kind { OWNED, COMMON, MAPPED, VIEW };
 
 struct cop_buf {
     atomic_int owners;
@@ -40,6 +40,24 @@ enum cop_status cop_buf_create(size_t bytes, struct cop_buf **buf, struct cop_er
     if (*buf != NULL) return COP_OK;
     cop_mem_free(data);
     return COP_FAIL(err, COP_ENOMEM, "out of memory for %zu bytes", bytes);
+}
+
+enum cop_status cop_buf_create_common(
+    size_t bytes, struct cop_buf **buf, struct cop_err *err)
+{
+    void *data = mmap(
+        NULL,
+        bytes,
+        PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1,
+        0);
+    if (data == MAP_FAILED)
+        return COP_FAIL(err, COP_ENOMEM, "out of memory for %zu bytes", bytes);
+    *buf = new_buf(COMMON, data, bytes);
+    if (*buf != NULL) return COP_OK;
+    (void)munmap(data, bytes);
+    return COP_FAIL_NOMEM(err);
 }
 
 enum cop_status cop_buf_map_open(
@@ -116,7 +134,7 @@ void cop_buf_release(struct cop_buf *buf)
     while (buf != NULL && atomic_fetch_sub(&buf->owners, 1) == 1) {
         struct cop_buf *whole = buf->whole; /* NULL unless a view */
         if (buf->kind == OWNED) cop_mem_free(buf->data);
-        if (buf->kind == MAPPED && buf->data != NULL)
+        if ((buf->kind == MAPPED || buf->kind == COMMON) && buf->data != NULL)
             (void)munmap(buf->data, buf->bytes);
         cop_mem_free(buf);
         buf = whole;
@@ -135,7 +153,8 @@ const void *cop_buf_data(const struct cop_buf *buf)
 
 void *cop_buf_mutable(struct cop_buf *buf)
 {
-    assert(buf->kind == OWNED && !cop_buf_is_shared(buf));
+    assert(buf->kind == OWNED || buf->kind == COMMON);
+    assert(!cop_buf_is_shared(buf));
     return buf->data;
 }
 

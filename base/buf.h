@@ -25,6 +25,11 @@ COP_NODISCARD enum cop_status cop_buf_map(
 COP_NODISCARD enum cop_status cop_buf_map_open(
     int fd, const char *name, struct cop_buf **buf, struct cop_err *err);
 
+/** @p bytes zeroed bytes that processes forked afterwards share; reference count 1.  Only
+ *  pages that are written to take memory.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_buf_create_common(
+    size_t bytes, struct cop_buf **buf, struct cop_err *err);
+
 /** The bytes [first, first + bytes) of @p whole, which stays alive as long as the view.
  *  COP_EINVAL when they are not inside. */
 COP_NODISCARD enum cop_status cop_buf_view(

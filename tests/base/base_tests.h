@@ -16,5 +16,6 @@ int run_rng_tests(void);
 int run_stats_tests(void);
 int run_par_tests(void);
 int run_clock_tests(void);
+int run_child_tests(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void a_buffer_is_aligned_and_counted(void **state)
@@ -114,6 +115,25 @@ static void what_is_no_file_is_not_mapped(void **state)
     test_remove_dir(folder);
 }
 
+static void a_forked_process_writes_into_a_common_buffer(void **state)
+{
+    (void)state;
+    struct cop_err err = {0};
+    struct cop_buf *buf;
+    const size_t bytes = (size_t)1 << 32; /* takes what is written only */
+    int how = 0;
+    assert_ok(cop_buf_create_common(bytes, &buf, &err));
+    pid_t child = fork();
+    if (child == 0) {
+        ((char *)cop_buf_mutable(buf))[bytes - 1] = 'c';
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_int_equal(((const char *)cop_buf_data(buf))[bytes - 1], 'c');
+    assert_int_equal(((const char *)cop_buf_data(buf))[0], 0);
+    cop_buf_release(buf);
+}
+
 static void an_arena_releases_a_buffer(void **state)
 {
     (void)state;
@@ -163,6 +183,7 @@ int run_buf_tests(void)
         cmocka_unit_test(a_view_must_be_inside),
         cmocka_unit_test(a_mapped_file_outlives_its_name),
         cmocka_unit_test(what_is_no_file_is_not_mapped),
+        cmocka_unit_test(a_forked_process_writes_into_a_common_buffer),
         cmocka_unit_test(an_arena_releases_a_buffer),
         cmocka_unit_test(memory_may_give_out),
     };
