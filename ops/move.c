@@ -1,4 +1,5 @@
 /* ops/move.c - Transpose, Pad and Slice: elements move, none is computed. */
+#include "ops/rewrite.h"
 #include "ops/row.h"
 
 #include <string.h>
@@ -39,6 +40,13 @@ static enum cop_status transpose_perm(
     for (int32_t i = 0; i < rank; i++)
         COP_TRY(cop_shape_axis(rank, attrs->perm.at[i], &perm[i], err));
     return COP_OK;
+}
+
+enum cop_status cop_ops__perm_of(
+    const struct cop_node *node, struct cop_ops__perm *perm, struct cop_err *err)
+{
+    perm->rank = node->src[0]->shape.rank;
+    return transpose_perm(node->attrs, perm->rank, perm->at, err);
 }
 
 static enum cop_status transpose_infer(

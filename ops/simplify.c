@@ -4,15 +4,10 @@
  * left; nodes that change nothing go; Softmax of older opsets takes its present form.  What
  * the graph computes stays the same for every batch size. */
 #include "ops/ops.h"
+#include "ops/rewrite.h"
 #include "ops/row.h"
 
 #include <string.h>
-
-/** Facts for two batch sizes; NULL where the graph does not work for them. */
-struct batches {
-    struct cop_fact *two;
-    struct cop_fact *three;
-};
 
 static enum cop_status facts_or_null(
     const struct cop_graph *graph,
@@ -28,10 +23,10 @@ static enum cop_status facts_or_null(
     return COP_OK;
 }
 
-static enum cop_status find_batches(
+enum cop_status cop_ops__find_batches(
     const struct cop_graph *graph,
     struct cop_arena *arena,
-    struct batches *batches,
+    struct cop_ops__batches *batches,
     struct cop_err *err)
 {
     COP_TRY(facts_or_null(graph, 2, arena, &batches->two, err));
@@ -86,7 +81,7 @@ static bool write_target(
 static enum cop_status settle_target(
     struct cop_graph *graph,
     struct cop_node *node,
-    const struct batches *batches,
+    const struct cop_ops__batches *batches,
     struct cop_err *err)
 {
     if (node->src[1]->data != NULL || batches->two == NULL || batches->three == NULL)
@@ -107,7 +102,9 @@ static enum cop_status settle_target(
 }
 
 static enum cop_status each_reshape(
-    struct cop_graph *graph, const struct batches *batches, struct cop_err *err)
+    struct cop_graph *graph,
+    const struct cop_ops__batches *batches,
+    struct cop_err *err)
 {
     for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
         struct cop_node *const node = cop_graph_node(graph, i);
@@ -154,7 +151,9 @@ static enum cop_status each_split(struct cop_graph *graph, struct cop_err *err)
 /* ---- nodes that change nothing ---------------------------------------------------------- */
 
 static bool same_shape(
-    const struct batches *batches, const struct cop_value *a, const struct cop_value *b)
+    const struct cop_ops__batches *batches,
+    const struct cop_value *a,
+    const struct cop_value *b)
 {
     if (!cop_shape_equal(&a->shape, &b->shape)) return false;
     if (batches->two == NULL || batches->three == NULL) return true;
@@ -162,7 +161,8 @@ static bool same_shape(
            cop_shape_equal(&batches->three[a->id].shape, &batches->three[b->id].shape);
 }
 
-static bool changes_nothing(const struct cop_node *node, const struct batches *batches)
+static bool changes_nothing(
+    const struct cop_node *node, const struct cop_ops__batches *batches)
 {
     if (node->op == &cop_op_identity) return true;
     if (node->op == &cop_op_dropout)
@@ -173,8 +173,13 @@ static bool changes_nothing(const struct cop_node *node, const struct batches *b
     return false;
 }
 
-/* An output must stay a computed value of its own. */
-static enum cop_status bypass(
+void *cop_ops__attr(const struct cop_node *node, const char *name)
+{
+    const struct cop_attr_spec *const spec = cop_attrs_find(node->op->attrs, name);
+    return spec != NULL ? (char *)node->attrs + spec->offset : NULL;
+}
+
+enum cop_status cop_ops__bypass(
     struct cop_graph *graph,
     struct cop_value *old,
     struct cop_value *fresh,
@@ -225,20 +230,22 @@ static enum cop_status join_softmax(
             .n_dst = 1,
             .before = reshape};
         COP_TRY(cop_graph_add_node(graph, &spec, &joined, err));
-        return bypass(graph, reshape->dst[0], joined->dst[0], err);
+        return cop_ops__bypass(graph, reshape->dst[0], joined->dst[0], err);
     }
     return COP_OK;
 }
 
 static enum cop_status drop_idle(
-    struct cop_graph *graph, const struct batches *batches, struct cop_err *err)
+    struct cop_graph *graph,
+    const struct cop_ops__batches *batches,
+    struct cop_err *err)
 {
     /* Joining adds nodes before the one in hand, which shifts positions: read again. */
     for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
         struct cop_node *const node = cop_graph_node(graph, i);
         const int32_t n = cop_graph_n_nodes(graph);
         if (changes_nothing(node, batches))
-            COP_TRY(bypass(graph, node->dst[0], node->src[0], err));
+            COP_TRY(cop_ops__bypass(graph, node->dst[0], node->src[0], err));
         else if (node->op == &cop_op_reshape)
             COP_TRY(join_softmax(graph, node, err));
         i += cop_graph_n_nodes(graph) - n;
@@ -253,9 +260,9 @@ static enum cop_status drop_idle(
 static enum cop_status settle_targets(
     struct cop_graph *graph, struct cop_arena *arena, struct cop_err *err)
 {
-    struct batches batches = {NULL, NULL};
+    struct cop_ops__batches batches = {NULL, NULL};
     COP_TRY(each_reshape(graph, NULL, err));
-    COP_TRY(find_batches(graph, arena, &batches, err));
+    COP_TRY(cop_ops__find_batches(graph, arena, &batches, err));
     COP_TRY(each_reshape(graph, &batches, err));
     cop_graph_remove_dead(graph);
     return cop_graph_fold(graph, err);
@@ -264,13 +271,14 @@ static enum cop_status settle_targets(
 static enum cop_status simplify_in(
     struct cop_graph *graph, struct cop_arena *arena, struct cop_err *err)
 {
-    struct batches batches = {NULL, NULL};
+    struct cop_ops__batches batches = {NULL, NULL};
     COP_TRY(cop_graph_infer(graph, err));
     COP_TRY(cop_graph_fold(graph, err));
     COP_TRY(each_split(graph, err));
     COP_TRY(settle_targets(graph, arena, err));
-    COP_TRY(find_batches(graph, arena, &batches, err));
-    return drop_idle(graph, &batches, err);
+    COP_TRY(cop_ops__find_batches(graph, arena, &batches, err));
+    COP_TRY(drop_idle(graph, &batches, err));
+    return cop_ops__settle_layout(graph, err);
 }
 
 enum cop_status cop_ops_simplify(struct cop_graph *graph, struct cop_err *err)

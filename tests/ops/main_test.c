@@ -5,6 +5,7 @@ int main(void)
 {
     int failed = registry_tests();
     failed += simplify_tests();
+    failed += layout_tests();
     failed += cases_tests();
     return failed != 0;
 }
