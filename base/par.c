@@ -1,6 +1,8 @@
 /* base/par.c - threads through OpenMP; see par.h. */
 #include "base/par.h"
 
+#include "base/thread.h"
+
 #include <omp.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -19,6 +21,18 @@ void cop_par_set_threads(int n)
 int cop_par_threads(void)
 {
     return omp_get_max_threads();
+}
+
+/* The run time keeps the threads of a team, in their order, as long as the thread that
+ * started them lives. */
+bool cop_par_pin(const int *processors, int n)
+{
+    cop_par_set_threads(n);
+    atomic_int n_pinned = 0;
+#pragma omp parallel num_threads(n) default(none) shared(processors, n_pinned)
+    if (cop_thread_pin(&processors[omp_get_thread_num()], 1))
+        (void)atomic_fetch_add(&n_pinned, 1);
+    return atomic_load(&n_pinned) == n;
 }
 
 /* Items above a failed one are skipped, items below still run: whichever thread is

@@ -54,6 +54,16 @@ int32_t cop_weights_n(struct cop_weights *weights)
     return n;
 }
 
+size_t cop_weights_bytes(struct cop_weights *weights)
+{
+    size_t bytes = 0;
+    (void)pthread_mutex_lock(&weights->lock);
+    for (const struct cop_pack *pack = weights->first; pack != NULL; pack = pack->next)
+        bytes += pack->bytes;
+    (void)pthread_mutex_unlock(&weights->lock);
+    return bytes;
+}
+
 float *cop_pack_data(const struct cop_pack *pack)
 {
     return pack->data;

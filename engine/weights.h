@@ -48,5 +48,7 @@ float *cop_pack_data(const struct cop_pack *pack);
 size_t cop_pack_bytes(const struct cop_pack *pack);
 /** Packs alive in the cache, for tests. */
 int32_t cop_weights_n(struct cop_weights *weights);
+/** Bytes of all packs alive, each counted once. */
+size_t cop_weights_bytes(struct cop_weights *weights);
 
 #endif

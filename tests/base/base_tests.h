@@ -17,5 +17,6 @@ int run_stats_tests(void);
 int run_par_tests(void);
 int run_clock_tests(void);
 int run_child_tests(void);
+int run_thread_tests(void);
 
 #endif

@@ -6,5 +6,6 @@ int test_forward(void);
 int test_plans(void);
 int test_machine(void);
 int test_backward(void);
+int test_streams(void);
 
 #endif

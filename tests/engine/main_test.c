@@ -5,5 +5,6 @@
 
 int main(void)
 {
-    return test_machine() + test_forward() + test_plans() + test_backward();
+    return test_machine() + test_forward() + test_plans() + test_backward() +
+           test_streams();
 }
