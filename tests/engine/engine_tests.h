@@ -7,5 +7,6 @@ int test_plans(void);
 int test_machine(void);
 int test_backward(void);
 int test_streams(void);
+int test_winograd(void);
 
 #endif
