@@ -184,8 +184,12 @@ static enum cop_status grad_prim(
     case COP_PRIM_CONCAT: return grad_concat(plan, prim, err);
     case COP_PRIM_SLICE:
     case COP_PRIM_PAD:
+    case COP_PRIM_PICK:
     case COP_PRIM_TRANSPOSE: return grad_copy(plan, prim, err);
     case COP_PRIM_RESHAPE: grad_reshape(plan, prim); return COP_OK;
+    case COP_PRIM_RESAMPLE: return cop_plan__grad_resample(plan, prim, err);
+    case COP_PRIM_SELECT: return cop_plan__grad_select(plan, prim, err);
+    case COP_PRIM_DECONV: return cop_plan__grad_deconv(plan, prim, err);
     }
     return COP_FAIL(err, COP_EENGINE, "unknown primitive %d", (int)prim->kind);
 }

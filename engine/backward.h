@@ -34,6 +34,9 @@ cop_grad_fn cop_plan__grad_binary;
 cop_grad_fn cop_plan__grad_normalise;
 cop_grad_fn cop_plan__grad_softmax;
 cop_grad_fn cop_plan__grad_reduce;
+cop_grad_fn cop_plan__grad_resample;
+cop_grad_fn cop_plan__grad_select;
+cop_grad_fn cop_plan__grad_deconv;
 
 /** Floats that the columns of one image and group of this convolution need. */
 size_t cop_plan__n_columns(const struct cop_plan *plan, const struct cop_prim *prim);

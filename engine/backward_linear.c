@@ -14,9 +14,11 @@ struct columns {
 
 size_t cop_plan__n_columns(const struct cop_plan *plan, const struct cop_prim *prim)
 {
-    if (prim->kind != COP_PRIM_CONV) return 0;
+    if (prim->kind != COP_PRIM_CONV && prim->kind != COP_PRIM_DECONV) return 0;
+    const bool is_conv = prim->kind == COP_PRIM_CONV;
     const struct cop_shape *weights = cop_plan__shape(plan, prim->srcs[1]);
-    const struct cop_shape *dst = cop_plan__shape(plan, prim->dst);
+    const struct cop_shape *dst =
+        cop_plan__shape(plan, is_conv ? prim->dst : prim->srcs[0]);
     return (size_t)(cop_shape_span(weights, 1, 4) * dst->dim[2] * dst->dim[3]);
 }
 
@@ -140,6 +142,47 @@ enum cop_status cop_plan__grad_conv(
         COP_TRY(cop_dnnl_sgemm(&by_weights, diff, columns, weights->diff + first, err));
         COP_TRY(cop_dnnl_sgemm(&by_src, weights->value + first, diff, columns, err));
         move_columns(&shape, src->diff + i * in_step, columns, true);
+    }
+    if (prim->srcs[2] >= 0) grad_conv_bias(plan, prim);
+    return COP_OK;
+}
+
+/* ---- deconvolution ------------------------------------------------------------------------- */
+
+/* The adjoint of a convolution that has dst as its image and src as its result. */
+enum cop_status cop_plan__grad_deconv(
+    const struct cop_plan *plan, const struct cop_prim *prim, struct cop_err *err)
+{
+    const struct cop_grad *src = cop_plan__grad(plan, prim->srcs[0]);
+    const struct cop_grad *weights = cop_plan__grad(plan, prim->srcs[1]);
+    const struct cop_grad *dst = cop_plan__grad(plan, prim->dst);
+    const struct cop_shape *in = cop_plan__shape(plan, prim->srcs[0]);
+    const struct cop_shape *out = cop_plan__shape(plan, prim->dst);
+    int64_t g = prim->as.deconv.g;
+    const struct columns shape = {
+        .window = &prim->as.deconv.window,
+        .icg = out->dim[1] / g,
+        .in = {out->dim[2], out->dim[3]},
+        .out = {in->dim[2], in->dim[3]},
+    };
+    int64_t icg = in->dim[1] / g;
+    int64_t image = in->dim[2] * in->dim[3];
+    int64_t taps = cop_shape_span(cop_plan__shape(plan, prim->srcs[1]), 1, 4);
+    int64_t out_step = shape.icg * shape.in[0] * shape.in[1];
+    /* diff_src [icg][image] += weights [icg][taps] * columns [taps][image] */
+    const struct cop_sgemm by_src = {.m = icg, .n = image, .k = taps, .beta = 1.0f};
+    /* diff_weights [icg][taps] += src [icg][image] * columns [taps][image]^T */
+    const struct cop_sgemm by_weights = {
+        .transpose_b = true, .m = icg, .n = taps, .k = image, .beta = 1.0f};
+    float *columns = plan->backward->columns;
+    for (int64_t i = 0; i < in->dim[0] * g; i++) { /* image and group */
+        int64_t first = i % g * icg * taps;
+        int64_t at = i * icg * image;
+        move_columns(&shape, dst->diff + i * out_step, columns, false);
+        COP_TRY(cop_dnnl_sgemm(
+            &by_src, weights->value + first, columns, src->diff + at, err));
+        COP_TRY(cop_dnnl_sgemm(
+            &by_weights, src->value + at, columns, weights->diff + first, err));
     }
     if (prim->srcs[2] >= 0) grad_conv_bias(plan, prim);
     return COP_OK;

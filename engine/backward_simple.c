@@ -8,6 +8,17 @@
 
 /* ---- eltwise ------------------------------------------------------------------------------ */
 
+static const double tau = 6.283185307179586;
+
+/* Of x / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (x + 0.044715 x^3). */
+static double gelu_tanh_slope(double x)
+{
+    const double factor = sqrt(4.0 / tau);
+    const double t = tanh(factor * (x + 0.044715 * x * x * x));
+    const double u_slope = factor * (1.0 + 3.0 * 0.044715 * x * x);
+    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * u_slope;
+}
+
 /* d dst / d src at source x and result y. */
 static double slope(const struct cop_prim *prim, double x, double y)
 {
@@ -25,6 +36,16 @@ static double slope(const struct cop_prim *prim, double x, double y)
     case COP_ELTWISE_SQRT: return 0.5 / y;
     case COP_ELTWISE_ABS: return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0;
     case COP_ELTWISE_POW: return beta == 0.0 ? 0.0 : alpha * beta * pow(x, beta - 1.0);
+    case COP_ELTWISE_SOFTPLUS: return 1.0 / (1.0 + exp(-x));
+    case COP_ELTWISE_GELU_ERF:
+        return 0.5 * (1.0 + erf(x / sqrt(2.0))) + x * exp(-x * x / 2.0) / sqrt(tau);
+    case COP_ELTWISE_GELU_TANH: return gelu_tanh_slope(x);
+    case COP_ELTWISE_ROUND: return 1.0; /* straight through; see emit.h */
+    case COP_ELTWISE_ERF: return 2.0 * exp(-x * x) / sqrt(tau / 2.0);
+    case COP_ELTWISE_FLOOR:
+    case COP_ELTWISE_CEIL:
+    case COP_ELTWISE_TRUNC:
+    case COP_ELTWISE_SIGN: break;
     }
     return 0.0;
 }
@@ -67,11 +88,24 @@ static void slopes(enum cop_binary_alg alg, double a, double b, double slope_of[
         slope_of[0] = a < b ? 1.0 : 0.0;
         slope_of[1] = a < b ? 0.0 : 1.0;
         break;
+    case COP_BINARY_POW:
+        slope_of[0] = b < 0.0 || b > 0.0 ? b * pow(a, b - 1.0) : 0.0;
+        slope_of[1] = a > 0.0 ? pow(a, b) * log(a) : 0.0;
+        break;
+    case COP_BINARY_PRELU:
+        slope_of[0] = a >= 0.0 ? 1.0 : b;
+        slope_of[1] = a >= 0.0 ? 0.0 : a;
+        break;
+    case COP_BINARY_EQUAL:
+    case COP_BINARY_GREATER:
+    case COP_BINARY_GREATER_EQUAL:
+        slope_of[0] = 0.0;
+        slope_of[1] = 0.0;
+        break;
     }
 }
 
-/* Steps of an operand along the result's axes; 0 where it is stretched. */
-static void strides_along(
+void cop_plan__strides_along(
     const struct cop_shape *own, const struct cop_shape *dst, int64_t *strides)
 {
     int32_t lead = dst->rank - own->rank;
@@ -94,7 +128,7 @@ enum cop_status cop_plan__grad_binary(
     int64_t index[COP_MAX_RANK] = {0};
     int64_t at[2] = {0, 0};
     for (int i = 0; i < 2; i++)
-        strides_along(cop_plan__shape(plan, prim->srcs[i]), shape, stride[i]);
+        cop_plan__strides_along(cop_plan__shape(plan, prim->srcs[i]), shape, stride[i]);
     for (int64_t k = 0; k < dst->n; k++) {
         double slope_of[2];
         double diff = (double)dst->diff[k];
@@ -187,6 +221,28 @@ enum cop_status cop_plan__grad_softmax(
 
 /* ---- reduce --------------------------------------------------------------------------------- */
 
+static double product_but(
+    const struct cop_grad *src, const int64_t *at, int64_t i, int64_t n)
+{
+    double product = 1.0;
+    for (int64_t k = 0; k < n; k++)
+        if (k != i && at[k] == at[i]) product *= (double)src->value[k];
+    return product;
+}
+
+/* d dst / d src is the product of the others: a quotient but where src is 0.
+ * @param at the element of the result that each source element falls into */
+static void grad_product(
+    const struct cop_grad *src, const struct cop_grad *dst, const int64_t *at)
+{
+    for (int64_t i = 0; i < src->n; i++) {
+        const double x = (double)src->value[i];
+        const double others = x < 0.0 || x > 0.0 ? (double)dst->value[at[i]] / x
+                                                 : product_but(src, at, i, src->n);
+        src->diff[i] += (float)((double)dst->diff[at[i]] * others);
+    }
+}
+
 /* The element of the result that source element @p i falls into. */
 static int64_t result_of(
     const struct cop_shape *src, uint32_t axes, int64_t i, const int64_t *strides)
@@ -214,8 +270,19 @@ enum cop_status cop_plan__grad_reduce(
     }
     double share =
         prim->as.reduce.alg == COP_REDUCE_MEAN ? (double)dst->n / (double)src->n : 1.0;
-    /* Of equal maxima the first one takes the gradient. */
-    bool is_max = prim->as.reduce.alg == COP_REDUCE_MAX;
+    const enum cop_reduce_alg alg = prim->as.reduce.alg;
+    if (alg == COP_REDUCE_ARG_MAX || alg == COP_REDUCE_ARG_MAX_LAST) return COP_OK;
+    if (alg == COP_REDUCE_PROD) {
+        int64_t *places = cop_mem_array((size_t)src->n, sizeof *places);
+        if (places == NULL) return COP_FAIL_NOMEM(err);
+        for (int64_t i = 0; i < src->n; i++)
+            places[i] = result_of(shape, axes, i, strides);
+        grad_product(src, dst, places);
+        cop_mem_free(places);
+        return COP_OK;
+    }
+    /* Of equal extremes the first one takes the gradient. */
+    bool is_max = alg == COP_REDUCE_MAX || alg == COP_REDUCE_MIN;
     bool *taken = is_max ? cop_mem_array((size_t)dst->n, sizeof *taken) : NULL;
     if (is_max && taken == NULL) return COP_FAIL_NOMEM(err);
     for (int64_t i = 0; i < src->n; i++) {

@@ -285,8 +285,12 @@ static enum cop_status build_prim(
     case COP_PRIM_CONCAT: return cop_plan__build_concat(plan, prim, position, err);
     case COP_PRIM_SLICE:
     case COP_PRIM_PAD:
+    case COP_PRIM_PICK:
     case COP_PRIM_TRANSPOSE: return cop_plan__build_copy(plan, prim, position, err);
     case COP_PRIM_RESHAPE: return cop_plan__build_reshape(plan, prim, position, err);
+    case COP_PRIM_RESAMPLE: return cop_plan__build_resample(plan, prim, position, err);
+    case COP_PRIM_SELECT: return cop_plan__build_select(plan, prim, position, err);
+    case COP_PRIM_DECONV: return cop_plan__build_deconv(plan, prim, position, err);
     }
     return COP_FAIL(err, COP_EENGINE, "unknown primitive %d", (int)prim->kind);
 }

@@ -73,6 +73,43 @@ enum cop_status cop_plan__build_reorder(
     return add_moves(plan, NULL, moves, args, err);
 }
 
+/* One axis of a pick: result elements without a source are left to the filling. */
+static enum cop_status link_picked(
+    struct cop_plan *plan,
+    const int64_t *index, /* [extent of the result]; NULL: as it is */
+    int32_t axis,
+    const struct cop_offsets whole[2], /* src, dst */
+    struct cop_copy *copy,
+    struct cop_err *err)
+{
+    copy->src.axis[axis] = whole[0].axis[axis];
+    if (index == NULL) return COP_OK;
+    const int64_t n = copy->dim[axis];
+    int64_t *from = COP_ARENA_NEW_N(plan->arena, n, int64_t);
+    int64_t *to = COP_ARENA_NEW_N(plan->arena, n, int64_t);
+    if (from == NULL || to == NULL) return COP_FAIL_NOMEM(err);
+    copy->dim[axis] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (index[i] < 0) continue;
+        from[copy->dim[axis]] = whole[0].axis[axis][index[i]];
+        to[copy->dim[axis]++] = whole[1].axis[axis][i];
+    }
+    copy->src.axis[axis] = from;
+    copy->dst.axis[axis] = to;
+    copy->repeats = true;
+    return COP_OK;
+}
+
+static bool pick_fills(const struct cop_prim *prim, const struct cop_shape *dst)
+{
+    for (int32_t axis = 0; axis < dst->rank; axis++) {
+        const int64_t *index = prim->as.pick.index[axis];
+        for (int64_t i = 0; index != NULL && i < dst->dim[axis]; i++)
+            if (index[i] < 0) return true;
+    }
+    return false;
+}
+
 /* One axis of a slice, pad or transpose: which source and result elements meet. */
 static enum cop_status link_axis(
     struct cop_plan *plan,
@@ -90,6 +127,8 @@ static enum cop_status link_axis(
         copy->src.axis[axis] = whole[0].axis[prim->as.perm[axis]];
         return COP_OK;
     }
+    if (prim->kind == COP_PRIM_PICK)
+        return link_picked(plan, prim->as.pick.index[axis], axis, whole, copy, err);
     if (prim->kind == COP_PRIM_PAD) {
         int64_t left = prim->as.pad.pads_l[axis];
         int64_t first = left > 0 ? left : 0;
@@ -160,6 +199,10 @@ enum cop_status cop_plan__build_copy(
     COP_TRY(cop_plan__link(plan, prim, whole, &moves->copy[0], err));
     moves->fills = prim->kind == COP_PRIM_PAD;
     moves->fill = prim->kind == COP_PRIM_PAD ? prim->as.pad.fill : 0.0f;
+    if (prim->kind == COP_PRIM_PICK) {
+        moves->fills = pick_fills(prim, shape);
+        moves->fill = prim->as.pick.fill;
+    }
     const struct cop_step_arg args[2] = {{COP_ROLE_SRC, src}, {COP_ROLE_DST, dst}};
     return add_moves(plan, prim, moves, args, err);
 }
@@ -254,6 +297,11 @@ static inline float combine(enum cop_binary_alg alg, float a, float b)
     case COP_BINARY_DIV: return a / b;
     case COP_BINARY_MAX: return a > b ? a : b;
     case COP_BINARY_MIN: return a < b ? a : b;
+    case COP_BINARY_POW: return powf(a, b);
+    case COP_BINARY_PRELU: return a >= 0.0f ? a : a * b;
+    case COP_BINARY_EQUAL: return a == b ? 1.0f : 0.0f;
+    case COP_BINARY_GREATER: return a > b ? 1.0f : 0.0f;
+    case COP_BINARY_GREATER_EQUAL: return a >= b ? 1.0f : 0.0f;
     }
     return 0.0f;
 }
@@ -417,8 +465,9 @@ enum cop_status cop_plan__build_binary(
         COP_TRY(cop_plan__array(plan, prim->srcs[i], &srcs[i], err));
     bool equal = cop_shape_equal(
         cop_plan__shape(plan, prim->srcs[0]), cop_plan__shape(plan, prim->srcs[1]));
-    return equal ? build_equal_binary(plan, prim, srcs, err)
-                 : build_broadcast(plan, prim, srcs, err);
+    return equal && cop_binary_is_dnnl(prim->as.binary)
+               ? build_equal_binary(plan, prim, srcs, err)
+               : build_broadcast(plan, prim, srcs, err);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */
@@ -435,6 +484,26 @@ struct reduction {
     float *dst;
 };
 
+static float reduce_product(const struct reduction *run, const float *src)
+{
+    double product = 1.0;
+    for (int64_t k = 0; k < run->n_reduced; k++)
+        product *= (double)src[run->reduced[k]];
+    return (float)product;
+}
+
+/* Of one axis, so offsets are listed in the order of its elements. */
+static float reduce_place(const struct reduction *run, const float *src)
+{
+    int64_t best = 0;
+    for (int64_t k = 1; k < run->n_reduced; k++) {
+        const float x = src[run->reduced[k]];
+        const float most = src[run->reduced[best]];
+        if (x > most || (x == most && run->alg == COP_REDUCE_ARG_MAX_LAST)) best = k;
+    }
+    return (float)best;
+}
+
 static void reduce_one(const struct reduction *run, int64_t i)
 {
     int64_t base = 0;
@@ -443,15 +512,27 @@ static void reduce_one(const struct reduction *run, int64_t i)
         base += rest % run->kept_dim[axis] * run->kept_stride[axis];
         rest /= run->kept_dim[axis];
     }
+    if (run->alg == COP_REDUCE_PROD) {
+        run->dst[i] = reduce_product(run, run->src + base);
+        return;
+    }
+    if (run->alg == COP_REDUCE_ARG_MAX || run->alg == COP_REDUCE_ARG_MAX_LAST) {
+        run->dst[i] = reduce_place(run, run->src + base);
+        return;
+    }
     double sum = 0.0;
     float most = -INFINITY;
+    float least = INFINITY;
     for (int64_t k = 0; k < run->n_reduced; k++) {
         float x = run->src[base + run->reduced[k]];
         sum += (double)x;
         if (x > most) most = x;
+        if (x < least) least = x;
     }
+    if (run->alg == COP_REDUCE_MIN) most = least;
     if (run->alg == COP_REDUCE_MEAN) sum /= (double)run->n_reduced;
-    run->dst[i] = run->alg == COP_REDUCE_MAX ? most : (float)sum;
+    bool extreme = run->alg == COP_REDUCE_MAX || run->alg == COP_REDUCE_MIN;
+    run->dst[i] = extreme ? most : (float)sum;
 }
 
 static void reduce_rows(const void *context, int64_t first, int64_t last)

@@ -85,6 +85,8 @@ enum cop_status cop_plan__build_eltwise(
 {
     int32_t src;
     int32_t dst;
+    if (!cop_eltwise_is_dnnl(prim->as.eltwise.alg))
+        return cop_plan__build_own_eltwise(plan, prim, position, err);
     COP_TRY(cop_plan__array(plan, prim->srcs[0], &src, err));
     const struct cop_attr attr = {.n_posts = prim->n_posts, .posts = prim->posts};
     const struct cop_pd_request request = cop_plan__request(plan, &attr);
@@ -172,7 +174,8 @@ bool cop_plan__reduces_image(const struct cop_plan *plan, const struct cop_prim 
 {
     return cop_plan__shape(plan, prim->srcs[0])->rank == 4 &&
            cop_plan__shape(plan, prim->dst)->rank == 4 && prim->as.reduce.axes == 0xc &&
-           prim->as.reduce.alg != COP_REDUCE_SUM;
+           (prim->as.reduce.alg == COP_REDUCE_MEAN ||
+            prim->as.reduce.alg == COP_REDUCE_MAX);
 }
 
 enum cop_status cop_plan__build_image_reduce(

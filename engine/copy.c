@@ -193,9 +193,9 @@ static void walk_rows(const void *context, int64_t first, int64_t last)
     }
 }
 
-static enum cop_status run(struct walk *walk, struct cop_err *err)
+static enum cop_status run(struct walk *walk, bool in_turn, struct cop_err *err)
 {
-    if (walk->rank < 2) {
+    if (walk->rank < 2 || in_turn) {
         walk_lines(walk, 0, walk->src_base, walk->dst_base);
         return COP_OK;
     }
@@ -212,15 +212,15 @@ enum cop_status cop_copy_run(
     struct walk walk = prepare(copy);
     walk.from = src;
     walk.to = dst;
-    return run(&walk, err);
+    return run(&walk, false, err);
 }
 
-/* Each element of src is read at most once by a copy, so threads never add to the same. */
+/* Where each element of src is read at most once, threads never add to the same. */
 enum cop_status cop_copy_add_back(
     const struct cop_copy *copy, float *src, const float *dst, struct cop_err *err)
 {
     struct walk walk = prepare(copy);
     walk.back = src;
     walk.diff = dst;
-    return run(&walk, err);
+    return run(&walk, copy->repeats, err);
 }

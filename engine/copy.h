@@ -25,6 +25,7 @@ struct cop_copy {
     int64_t dim[COP_MAX_RANK];
     struct cop_offsets src;
     struct cop_offsets dst;
+    bool repeats; /* an element of src may be read more than once */
 };
 
 /** Tables of all axes of @p md, in @p arena. */

@@ -115,6 +115,13 @@ COP_NODISCARD enum cop_status cop_pd_conv_fwd(
     const struct cop_window *window,
     struct cop_pd **pd,
     struct cop_err *err);
+/** weights [oc][ic][kh][kw], or [g][oc/g][ic/g][kh][kw]. */
+COP_NODISCARD enum cop_status cop_pd_deconv_fwd(
+    const struct cop_pd_request *request,
+    const struct cop_linear_mds *mds,
+    const struct cop_window *window,
+    struct cop_pd **pd,
+    struct cop_err *err);
 COP_NODISCARD enum cop_status cop_pd_inner_product_fwd(
     const struct cop_pd_request *request,
     const struct cop_linear_mds *mds,

@@ -17,6 +17,11 @@ static dnnl_alg_kind_t eltwise_alg(enum cop_eltwise_alg alg)
     case COP_ELTWISE_SQRT: return dnnl_eltwise_sqrt;
     case COP_ELTWISE_ABS: return dnnl_eltwise_abs;
     case COP_ELTWISE_POW: return dnnl_eltwise_pow;
+    case COP_ELTWISE_SOFTPLUS: return dnnl_eltwise_soft_relu;
+    case COP_ELTWISE_GELU_ERF: return dnnl_eltwise_gelu_erf;
+    case COP_ELTWISE_GELU_TANH: return dnnl_eltwise_gelu_tanh;
+    case COP_ELTWISE_ROUND: return dnnl_eltwise_round;
+    default: break; /* loops of ours */
     }
     return dnnl_alg_kind_undef;
 }
@@ -185,6 +190,31 @@ enum cop_status cop_pd_conv_fwd(
         v2.pads_r);
     if (status != dnnl_success) return cop_err_dnnl(err, status, "convolution forward");
     return choose(request, &desc, "convolution forward", pd, err);
+}
+
+enum cop_status cop_pd_deconv_fwd(
+    const struct cop_pd_request *request,
+    const struct cop_linear_mds *mds,
+    const struct cop_window *window,
+    struct cop_pd **pd,
+    struct cop_err *err)
+{
+    dnnl_deconvolution_desc_t desc;
+    const struct v2_window v2 = lengthen(window);
+    dnnl_status_t status = dnnl_dilated_deconvolution_forward_desc_init(
+        &desc,
+        dnnl_forward_inference,
+        dnnl_deconvolution_direct,
+        &mds->src->v2,
+        &mds->weights->v2,
+        v2_of(mds->bias),
+        &mds->dst->v2,
+        v2.strides,
+        v2.dilates,
+        v2.pads_l,
+        v2.pads_r);
+    if (status != dnnl_success) return cop_err_dnnl(err, status, "deconvolution");
+    return choose(request, &desc, "deconvolution", pd, err);
 }
 
 enum cop_status cop_pd_inner_product_fwd(

@@ -151,10 +151,8 @@ static bool fold_number(
         *scale /= c;
         *shift /= c;
         return true;
-    case COP_BINARY_MAX:
-    case COP_BINARY_MIN: break;
+    default: return false;
     }
-    return false;
 }
 
 static bool line_takes_binary(
@@ -229,14 +227,17 @@ static bool takes_eltwise(
     const struct cop_prim *prim,
     const struct cop_prim *next)
 {
-    if (next->kind != COP_PRIM_ELTWISE || prim->n_posts >= COP_MAX_POSTS) return false;
+    if (next->kind != COP_PRIM_ELTWISE || prim->n_posts >= COP_MAX_POSTS ||
+        !cop_eltwise_is_dnnl(next->as.eltwise.alg))
+        return false;
     switch (prim->kind) {
     case COP_PRIM_CONV:
     case COP_PRIM_MATMUL: return true;
     case COP_PRIM_BINARY: /* where oneDNN computes it */
-        return cop_shape_equal(
-            &program->tensors[prim->srcs[0]].shape,
-            &program->tensors[prim->srcs[1]].shape);
+        return cop_binary_is_dnnl(prim->as.binary) &&
+               cop_shape_equal(
+                   &program->tensors[prim->srcs[0]].shape,
+                   &program->tensors[prim->srcs[1]].shape);
     case COP_PRIM_NORMALISE: /* all that its kernels know */
         return prim->n_posts == 0 && next->as.eltwise.alg == COP_ELTWISE_RELU &&
                next->as.eltwise.alpha == 0.0f;

@@ -206,10 +206,14 @@ cop_builder_fn cop_plan__build_normalise;
 cop_builder_fn cop_plan__build_softmax;
 cop_builder_fn cop_plan__build_reduce;
 cop_builder_fn cop_plan__build_concat;
-cop_builder_fn cop_plan__build_copy; /* slice, pad, transpose */
+cop_builder_fn cop_plan__build_copy; /* slice, pad, transpose, pick */
 cop_builder_fn cop_plan__build_reshape;
+cop_builder_fn cop_plan__build_resample;
+cop_builder_fn cop_plan__build_select;
+cop_builder_fn cop_plan__build_deconv;
+cop_builder_fn cop_plan__build_own_eltwise; /* what oneDNN has no kernel for */
 
-/** The copy that a slice, pad or transpose is, between tensors whose elements lie at
+/** The copy that a slice, pad, transpose or pick is, between tensors whose elements lie at
  *  @p whole (src, dst); rank -1 if nothing is copied. */
 COP_NODISCARD enum cop_status cop_plan__link(
     struct cop_plan *plan,
@@ -217,6 +221,10 @@ COP_NODISCARD enum cop_status cop_plan__link(
     const struct cop_offsets whole[2],
     struct cop_copy *copy,
     struct cop_err *err);
+
+/** Steps of an operand along the result's axes; 0 where it is stretched. */
+void cop_plan__strides_along(
+    const struct cop_shape *own, const struct cop_shape *dst, int64_t *strides);
 
 /** A reduction that pooling does; see build_simple.c. */
 bool cop_plan__reduces_image(const struct cop_plan *plan, const struct cop_prim *prim);

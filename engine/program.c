@@ -22,6 +22,10 @@ const char *cop_prim_kind_name(enum cop_prim_kind kind)
     case COP_PRIM_PAD: return "pad";
     case COP_PRIM_TRANSPOSE: return "transpose";
     case COP_PRIM_RESHAPE: return "reshape";
+    case COP_PRIM_PICK: return "pick";
+    case COP_PRIM_RESAMPLE: return "resample";
+    case COP_PRIM_SELECT: return "select";
+    case COP_PRIM_DECONV: return "deconvolution";
     }
     return "unknown";
 }
@@ -183,7 +187,6 @@ static enum cop_status add_value_tensors(
         if (value != NULL) {
             tensor.name = cop_arena_strdup(program->arena, value->name);
             if (tensor.name == NULL) return COP_FAIL_NOMEM(err);
-            tensor.dtype = facts[id].dtype;
             tensor.shape = facts[id].shape;
             tensor.data = facts[id].data;
             if (value->data != NULL) {
@@ -191,6 +194,8 @@ static enum cop_status add_value_tensors(
                 tensor.data = cop_buf_data(value->data);
             }
             if (tensor.data != NULL) tensor.role = COP_TENSOR_CONST;
+            /* What is computed is held as float32 numbers, whatever the graph calls it. */
+            tensor.dtype = tensor.data != NULL ? facts[id].dtype : COP_F32;
         }
         int32_t index;
         COP_TRY(cop_program_add_tensor(program, &tensor, &index, err));
@@ -214,16 +219,18 @@ static enum cop_status mark_starts(
         struct cop_tensor *tensor = &program->tensors[value->id];
         if (tensor->role == COP_TENSOR_START)
             return COP_FAIL(err, COP_EINVAL, "value '%s' starts twice", value->name);
-        if (tensor->dtype != COP_F32)
+        if (value->dtype != COP_F32 && value->dtype != COP_BOOL &&
+            value->dtype != COP_U8 && value->dtype != COP_I8)
             return COP_FAIL(
                 err,
                 COP_EUNSUPPORTED,
                 "input '%s' is %s, the engine computes with float32",
                 value->name,
-                cop_dtype_name(tensor->dtype));
+                cop_dtype_name(value->dtype));
         COP_TRY(check_size(tensor, err));
         program->starts[i] = value->id;
         tensor->role = COP_TENSOR_START;
+        tensor->dtype = COP_F32;
         tensor->data = NULL;
         tensor->buf = NULL;
         tensor->keep = true;
@@ -362,6 +369,7 @@ enum cop_status cop_program_create(
     if (fresh == NULL || needed == NULL) return COP_FAIL_NOMEM(err);
     fresh->arena = arena;
     fresh->mb = options->mb;
+    fresh->has_gradients = options->purpose != COP_PURPOSE_INFER;
     struct cop_fact *facts;
     COP_TRY(cop_graph_facts(graph, options->mb, arena, &facts, err));
     COP_TRY(add_value_tensors(fresh, graph, facts, err));

@@ -50,10 +50,24 @@ enum cop_prim_kind {
     COP_PRIM_PAD,
     COP_PRIM_TRANSPOSE,
     COP_PRIM_RESHAPE,
+    COP_PRIM_PICK,
+    COP_PRIM_RESAMPLE,
+    COP_PRIM_SELECT,
+    COP_PRIM_DECONV,
 };
 
 /** "convolution", "pooling", ... */
 const char *cop_prim_kind_name(enum cop_prim_kind kind);
+
+/** Algorithms that oneDNN computes, alone and fused; the others are loops of ours. */
+static inline bool cop_eltwise_is_dnnl(enum cop_eltwise_alg alg)
+{
+    return alg < COP_ELTWISE_ERF;
+}
+static inline bool cop_binary_is_dnnl(enum cop_binary_alg alg)
+{
+    return alg < COP_BINARY_POW;
+}
 
 enum { COP_MAX_POSTS = 6 };
 
@@ -113,7 +127,16 @@ struct cop_prim {
             float fill;
         } pad;
         int32_t perm[COP_MAX_RANK];
-    } as;
+        struct {
+            const int64_t *index[COP_MAX_RANK]; /* NULL: the axis as it is */
+            float fill;
+        } pick;
+        struct cop_resample resample;
+        struct {
+            struct cop_window window;
+            int64_t g;
+        } deconv; /* srcs: src, weights, bias (-1: none) */
+    } as;         /* select: srcs are condition, src0, src1 */
     int32_t n_srcs;
     int32_t *srcs; /* tensors; -1: absent */
     int32_t dst;
@@ -128,6 +151,7 @@ struct cop_prim {
 struct cop_program {
     struct cop_arena *arena;
     int64_t mb;
+    bool has_gradients; /* of a plan that runs backward */
     struct cop_tensor *tensors;
     int32_t n_tensors;
     int32_t cap_tensors;

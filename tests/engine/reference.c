@@ -39,6 +39,16 @@ static double eltwise(const struct toy_attrs *a, double x)
     case COP_ELTWISE_SQRT: return sqrt(x);
     case COP_ELTWISE_ABS: return fabs(x);
     case COP_ELTWISE_POW: return alpha * pow(x, beta);
+    case COP_ELTWISE_SOFTPLUS: return log1p(exp(x));
+    case COP_ELTWISE_GELU_ERF: return x * 0.5 * (1 + erf(x / sqrt(2)));
+    case COP_ELTWISE_GELU_TANH:
+        return x * 0.5 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    case COP_ELTWISE_ROUND: return nearbyint(x);
+    case COP_ELTWISE_ERF: return erf(x);
+    case COP_ELTWISE_FLOOR: return floor(x);
+    case COP_ELTWISE_CEIL: return ceil(x);
+    case COP_ELTWISE_TRUNC: return trunc(x);
+    case COP_ELTWISE_SIGN: return x > 0 ? 1 : x < 0 ? -1 : 0;
     }
     return NAN;
 }
@@ -52,6 +62,11 @@ static double binary(enum cop_binary_alg alg, double a, double b)
     case COP_BINARY_DIV: return a / b;
     case COP_BINARY_MAX: return fmax(a, b);
     case COP_BINARY_MIN: return fmin(a, b);
+    case COP_BINARY_POW: return pow(a, b);
+    case COP_BINARY_PRELU: return a >= 0 ? a : a * b;
+    case COP_BINARY_EQUAL: return !(a < b) && !(a > b);
+    case COP_BINARY_GREATER: return a > b;
+    case COP_BINARY_GREATER_EQUAL: return a >= b;
     }
     return NAN;
 }
