@@ -38,6 +38,7 @@ static enum cop_status emit(
     float beta,
     struct cop_err *err)
 {
+    COP_TRY(cop_ops__want_computed_f32(emitter, err));
     return cop_emit_eltwise(
         emitter,
         alg,

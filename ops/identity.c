@@ -157,13 +157,53 @@ static enum cop_status cast_fold(
     return COP_OK;
 }
 
+static bool is_whole(enum cop_dtype dtype)
+{
+    return dtype == COP_I64 || dtype == COP_I32 || dtype == COP_U8 || dtype == COP_I8 ||
+           dtype == COP_BOOL;
+}
+
+/* 1 where x is not 0. */
+static enum cop_status lower_to_bool(struct cop_emitter *emitter, struct cop_err *err)
+{
+    static const float nought = 0.0F;
+    const struct cop_shape scalar = cop_shape_make(0, NULL);
+    struct cop_ref zero = COP_REF_ABSENT;
+    struct cop_ref is_zero = COP_REF_ABSENT;
+    COP_TRY(cop_emit_const(emitter, &scalar, &nought, &zero, err));
+    COP_TRY(
+        cop_emit_temp(emitter, &cop_emit_dst_fact(emitter, 0)->shape, &is_zero, err));
+    COP_TRY(cop_emit_binary(
+        emitter, COP_BINARY_EQUAL, cop_emit_src(emitter, 0), zero, is_zero, err));
+    return cop_emit_eltwise(
+        emitter,
+        COP_ELTWISE_LINEAR,
+        -1.0F,
+        1.0F,
+        is_zero,
+        cop_emit_dst(emitter, 0),
+        err);
+}
+
+/* Whole numbers are held as float32 anyway; only what wraps around is refused. */
 static enum cop_status cast_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
     const enum cop_dtype from = cop_emit_src_fact(emitter, 0)->dtype;
     const enum cop_dtype to = cop_emit_dst_fact(emitter, 0)->dtype;
-    if (from == COP_F32 && to == COP_F32)
+    if (from == to || (to == COP_F32 && is_whole(from)) ||
+        (is_whole(from) && (to == COP_I64 || to == COP_I32)))
         return cop_ops__lower_same(node, emitter, err);
+    if (to == COP_BOOL) return lower_to_bool(emitter, err);
+    if (from == COP_F32 && (to == COP_I64 || to == COP_I32))
+        return cop_emit_eltwise(
+            emitter,
+            COP_ELTWISE_TRUNC,
+            0.0F,
+            0.0F,
+            cop_emit_src(emitter, 0),
+            cop_emit_dst(emitter, 0),
+            err);
     return COP_FAIL(
         err,
         COP_EUNSUPPORTED,

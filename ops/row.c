@@ -22,6 +22,39 @@ enum cop_status cop_ops__want_f32(
         cop_dtype_name(src[slot].dtype));
 }
 
+enum cop_status cop_ops__want_computed_f32(
+    const struct cop_emitter *emitter, struct cop_err *err)
+{
+    const struct cop_fact *const dst = cop_emit_dst_fact(emitter, 0);
+    if (dst->dtype == COP_F32) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_EUNSUPPORTED,
+        "computes %s, of activations only float32 is computed",
+        cop_dtype_name(dst->dtype));
+}
+
+enum cop_status cop_ops__want_one_type(
+    const struct cop_node *node, const struct cop_fact *src, struct cop_err *err)
+{
+    for (int32_t i = 1; i < node->n_src; i++)
+        if (src[i].dtype != src[0].dtype)
+            return COP_FAIL(
+                err,
+                COP_EUNSUPPORTED,
+                "src 0 is %s, src %d is %s",
+                cop_dtype_name(src[0].dtype),
+                i,
+                cop_dtype_name(src[i].dtype));
+    return COP_OK;
+}
+
+struct cop_fact cop_ops__fact(const struct cop_value *value)
+{
+    return (struct cop_fact){
+        value->dtype, value->shape, value->data ? cop_buf_data(value->data) : NULL};
+}
+
 enum cop_status cop_ops__want_rank(
     const struct cop_fact *src, int32_t slot, int32_t rank, struct cop_err *err)
 {

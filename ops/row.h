@@ -20,6 +20,14 @@ enum { COP_OPS_FORM = 13, COP_OPS_LAST = 21 };
 
 /* ---- checks -------------------------------------------------------------------- */
 
+/** COP_EUNSUPPORTED unless what is computed is float32: integers would lose exactness. */
+COP_NODISCARD enum cop_status cop_ops__want_computed_f32(
+    const struct cop_emitter *emitter, struct cop_err *err);
+/** COP_EUNSUPPORTED unless all sources have the type of the first. */
+COP_NODISCARD enum cop_status cop_ops__want_one_type(
+    const struct cop_node *node, const struct cop_fact *src, struct cop_err *err);
+/** What is known of a value of a graph whose shapes are inferred. */
+struct cop_fact cop_ops__fact(const struct cop_value *value);
 /** COP_EUNSUPPORTED unless the operand is float32. */
 COP_NODISCARD enum cop_status cop_ops__want_f32(
     const struct cop_fact *src, int32_t slot, struct cop_err *err);
@@ -47,11 +55,12 @@ COP_NODISCARD enum cop_status cop_ops__axes(
 
 /* ---- infer, fold and lower rules that many rows pick ------------------------------ */
 
-cop_infer_fn cop_ops__infer_same;     /* dst 0 is like src 0 */
-cop_infer_fn cop_ops__infer_same_f32; /* likewise, float32 only */
-cop_fold_fn cop_ops__fold_pass;       /* dst 0 has the elements of src 0 */
-cop_lower_fn cop_ops__lower_same;     /* dst 0 has the elements of src 0 */
-cop_lower_fn cop_ops__lower_known;    /* refuses: only as shape arithmetic */
+cop_infer_fn cop_ops__infer_same;      /* dst 0 is like src 0 */
+cop_infer_fn cop_ops__infer_same_f32;  /* likewise, float32 only */
+cop_infer_fn cop_ops__infer_broadcast; /* all sources broadcast, of one type */
+cop_fold_fn cop_ops__fold_pass;        /* dst 0 has the elements of src 0 */
+cop_lower_fn cop_ops__lower_same;      /* dst 0 has the elements of src 0 */
+cop_lower_fn cop_ops__lower_known;     /* refuses: only as shape arithmetic */
 
 /** Memory for the elements of a result that is being folded, or NULL in *elements when it is
  *  larger than both its sources and a fixed cap: then it simply stays unknown. */
@@ -62,6 +71,24 @@ COP_NODISCARD enum cop_status cop_ops__fold_room(
     struct cop_arena *arena,
     void **elements,
     struct cop_err *err);
+
+/** One kind of arithmetic, on integers and on numbers. */
+struct cop_ops__arithmetic {
+    bool (*whole)(int64_t a, int64_t b, int64_t *result); /* false: undefined */
+    double (*real)(double a, double b);
+};
+/** Folds broadcast sources from the left into dst 0, integers where all are int64.
+ *  COP_ESHAPE where integer arithmetic is undefined. */
+COP_NODISCARD enum cop_status cop_ops__fold_broadcast(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    const struct cop_ops__arithmetic *arithmetic,
+    struct cop_err *err);
+/** The element of a source that element @p i of the broadcast result sees. */
+int64_t cop_ops__broadcast_at(
+    const struct cop_shape *src, const struct cop_shape *dst, int64_t i);
 
 /** Copies dst[i] = from[first + sum i_axis * strides[axis]], strides in elements. */
 void cop_ops__copy_strided(

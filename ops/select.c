@@ -1,6 +1,6 @@
-/* ops/select.c - Gather, Range and Where: mostly shape arithmetic.
+/* ops/select.c - Gather, Expand, Tile and Range: elements picked by constant indices.
  *
- * Gather of one constant index is computed as a slice; the rest only folds. */
+ * Gather of one index is computed as a slice.  Range only folds. */
 #include "ops/row.h"
 
 #include <math.h>
@@ -111,26 +111,47 @@ static enum cop_status gather_fold(
     return COP_OK;
 }
 
+/* One index is a slice, which may share the source's memory. */
+static enum cop_status gather_slice(
+    struct cop_emitter *emitter,
+    int32_t axis,
+    int64_t index,
+    struct cop_ref taken,
+    struct cop_err *err)
+{
+    int64_t starts[COP_MAX_RANK] = {0};
+    int64_t steps[COP_MAX_RANK];
+    for (int i = 0; i < COP_MAX_RANK; i++)
+        steps[i] = 1;
+    starts[axis] = index;
+    return cop_emit_slice(emitter, starts, steps, cop_emit_src(emitter, 0), taken, err);
+}
+
 static enum cop_status gather_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
     const struct gather_attrs *const attrs = node->attrs;
     const struct cop_fact *const indices = cop_emit_src_fact(emitter, 1);
     struct cop_shape shape = cop_emit_src_fact(emitter, 0)->shape;
-    if (indices->data == NULL || cop_shape_n(&indices->shape) != 1)
+    const int64_t n = cop_shape_n(&indices->shape);
+    if (indices->data == NULL || n == 0)
         return cop_ops__lower_known(node, emitter, err);
     int32_t axis = 0;
     COP_TRY(cop_shape_axis(shape.rank, attrs->axis, &axis, err));
-    int64_t starts[COP_MAX_RANK] = {0};
-    int64_t steps[COP_MAX_RANK];
-    for (int i = 0; i < COP_MAX_RANK; i++)
-        steps[i] = 1;
-    COP_TRY(index_at(indices, 0, shape.dim[axis], &starts[axis], err));
-    shape.dim[axis] = 1;
+    int64_t *const picked = COP_ARENA_NEW_N(cop_emit_arena(emitter), n, int64_t);
+    if (picked == NULL) return COP_FAIL_NOMEM(err);
+    for (int64_t i = 0; i < n; i++)
+        COP_TRY(index_at(indices, i, shape.dim[axis], &picked[i], err));
+    shape.dim[axis] = n;
+    const int64_t *tables[COP_MAX_RANK] = {NULL};
+    tables[axis] = picked;
     struct cop_ref taken = COP_REF_ABSENT;
     COP_TRY(cop_emit_temp(emitter, &shape, &taken, err));
-    COP_TRY(
-        cop_emit_slice(emitter, starts, steps, cop_emit_src(emitter, 0), taken, err));
+    if (n == 1)
+        COP_TRY(gather_slice(emitter, axis, picked[0], taken, err));
+    else
+        COP_TRY(
+            cop_emit_pick(emitter, tables, 0.0F, cop_emit_src(emitter, 0), taken, err));
     return cop_emit_reshape(emitter, taken, cop_emit_dst(emitter, 0), err);
 }
 
@@ -169,6 +190,233 @@ const struct cop_op cop_op_gather = {
     .macs = cop_macs_none,
     .lower = gather_lower,
     .coupling = &gather_coupling,
+    .relevance = &cop_relevance_move,
+};
+
+/* ---- Expand ---------------------------------------------------------------------------- */
+
+static enum cop_status expand_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    (void)node;
+    struct cop_shape target = {0, {0}};
+    COP_TRY(cop_ops__ints(&src[1], "target shape", target.dim, &target.rank, err));
+    int64_t n = 0;
+    COP_TRY(cop_shape_count(&target, &n, err));
+    dst[0].dtype = src[0].dtype;
+    return cop_shape_broadcast(&src[0].shape, &target, &dst[0].shape, err);
+}
+
+/* dst[i] = src[its place], for Expand and Tile. */
+static enum cop_status fold_places(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    int64_t (*place)(
+        const struct cop_shape *src, const struct cop_shape *dst, int64_t i),
+    struct cop_err *err)
+{
+    if (src[0].data == NULL) return COP_OK;
+    void *elements = NULL;
+    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
+    const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
+    const size_t bytes = cop_dtype_bytes(dst[0].dtype);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(
+            (char *)elements + (size_t)i * bytes,
+            (const char *)src[0].data +
+                (size_t)place(&src[0].shape, &dst[0].shape, i) * bytes,
+            bytes);
+    return COP_OK;
+}
+
+static enum cop_status expand_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    return fold_places(node, src, dst, arena, cop_ops__broadcast_at, err);
+}
+
+/* Repeats the source, seen with the rank of the result, along every axis that is longer
+ * there. */
+static enum cop_status repeat_lower(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    (void)node;
+    const struct cop_shape *const src = &cop_emit_src_fact(emitter, 0)->shape;
+    const struct cop_shape *const dst = &cop_emit_dst_fact(emitter, 0)->shape;
+    struct cop_shape wide = {.rank = dst->rank};
+    const int64_t *tables[COP_MAX_RANK] = {NULL};
+    const int32_t missing = dst->rank - src->rank;
+    for (int32_t i = 0; i < dst->rank; i++) {
+        wide.dim[i] = i < missing ? 1 : src->dim[i - missing];
+        if (wide.dim[i] == dst->dim[i]) continue;
+        int64_t *const table =
+            COP_ARENA_NEW_N(cop_emit_arena(emitter), dst->dim[i], int64_t);
+        if (table == NULL) return COP_FAIL_NOMEM(err);
+        for (int64_t k = 0; k < dst->dim[i]; k++)
+            table[k] = k % wide.dim[i];
+        tables[i] = table;
+    }
+    struct cop_ref view = COP_REF_ABSENT;
+    COP_TRY(cop_emit_number(emitter, 0, &view, err));
+    COP_TRY(cop_emit_view(emitter, view, &wide, &view, err));
+    return cop_emit_pick(emitter, tables, 0.0F, view, cop_emit_dst(emitter, 0), err);
+}
+
+/* Axes that are not stretched follow; a target that is not constant could not be written
+ * for a cut. */
+static enum cop_status expand_tie(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    const struct cop_shape *const src = &node->src[0]->shape;
+    const struct cop_shape *const dst = &node->dst[0]->shape;
+    const int32_t missing = dst->rank - src->rank;
+    if (node->src[1]->data == NULL) return COP_OK;
+    for (int32_t i = 0; i < src->rank; i++)
+        if (src->dim[i] == dst->dim[i + missing])
+            COP_TRY(cop_ties_add_axis(ties, 0, i, -1, i + missing, err));
+    return COP_OK;
+}
+
+static enum cop_status expand_refit(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    const struct cop_kept *kept,
+    struct cop_err *err)
+{
+    if (node->src[1]->data == NULL) return COP_OK;
+    const struct cop_fact fact = cop_ops__fact(node->src[1]);
+    const struct cop_shape *const dst = &node->dst[0]->shape;
+    int64_t target[COP_MAX_RANK];
+    int32_t rank = 0;
+    bool is_cut = false;
+    COP_TRY(cop_ops__ints(&fact, "target shape", target, &rank, err));
+    for (int32_t i = 0; i < rank; i++) {
+        const int32_t axis = i + dst->rank - rank;
+        const int64_t stays = cop_kept_count(kept, -1, axis, 0, dst->dim[axis]);
+        if (stays == dst->dim[axis] || target[i] == 1) continue;
+        is_cut = true;
+        target[i] = stays;
+    }
+    return is_cut ? cop_ops__set_ints(graph, node, 1, target, rank, err) : COP_OK;
+}
+
+static const struct cop_coupling expand_coupling = {
+    .name = "expand",
+    .tie = expand_tie,
+    .refit = expand_refit,
+    .linear = cop_linear_none,
+};
+
+const struct cop_op cop_op_expand = {
+    .name = "Expand",
+    .opsets = {8, COP_OPS_LAST},
+    .arity = {2, 2, 1},
+    .attrs_size = 0,
+    .attrs = cop_attrs_none,
+    .upgrade = cop_upgrade_none,
+    .infer = expand_infer,
+    .fold = expand_fold,
+    .macs = cop_macs_none,
+    .lower = repeat_lower,
+    .coupling = &expand_coupling,
+    .relevance = &cop_relevance_move,
+};
+
+/* ---- Tile ------------------------------------------------------------------------------ */
+
+static enum cop_status tile_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    (void)node;
+    int64_t repeats[COP_MAX_RANK];
+    int32_t n = 0;
+    COP_TRY(cop_ops__ints(&src[1], "repeats", repeats, &n, err));
+    if (n != src[0].shape.rank)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "repeats has %d entries, src has %d axes",
+            n,
+            src[0].shape.rank);
+    dst[0] = (struct cop_fact){.dtype = src[0].dtype, .shape = src[0].shape};
+    for (int32_t i = 0; i < n; i++)
+        if (repeats[i] < 0 ||
+            __builtin_mul_overflow(
+                src[0].shape.dim[i], repeats[i], &dst[0].shape.dim[i]))
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                "axis %d is repeated %lld times",
+                i,
+                (long long)repeats[i]);
+    return COP_OK;
+}
+
+static int64_t tile_place(
+    const struct cop_shape *src, const struct cop_shape *dst, int64_t i)
+{
+    int64_t at = 0;
+    int64_t stride = 1;
+    for (int32_t axis = dst->rank - 1; axis >= 0; axis--) {
+        at += i % dst->dim[axis] % src->dim[axis] * stride;
+        stride *= src->dim[axis];
+        i /= dst->dim[axis];
+    }
+    return at;
+}
+
+static enum cop_status tile_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    return fold_places(node, src, dst, arena, tile_place, err);
+}
+
+/* Axes that are not repeated follow. */
+static enum cop_status tile_tie(
+    const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
+{
+    const struct cop_shape *const src = &node->src[0]->shape;
+    for (int32_t i = 0; i < src->rank; i++)
+        if (src->dim[i] == node->dst[0]->shape.dim[i])
+            COP_TRY(cop_ties_add_axis(ties, 0, i, -1, i, err));
+    return COP_OK;
+}
+
+static const struct cop_coupling tile_coupling = {
+    .name = "tile",
+    .tie = tile_tie,
+    .refit = cop_refit_none,
+    .linear = cop_linear_none,
+};
+
+const struct cop_op cop_op_tile = {
+    .name = "Tile",
+    .opsets = {6, COP_OPS_LAST},
+    .arity = {2, 2, 1},
+    .attrs_size = 0,
+    .attrs = cop_attrs_none,
+    .upgrade = cop_upgrade_none,
+    .infer = tile_infer,
+    .fold = tile_fold,
+    .macs = cop_macs_none,
+    .lower = repeat_lower,
+    .coupling = &tile_coupling,
     .relevance = &cop_relevance_move,
 };
 
@@ -230,76 +478,6 @@ const struct cop_op cop_op_range = {
     .upgrade = cop_upgrade_none,
     .infer = range_infer,
     .fold = range_fold,
-    .macs = cop_macs_none,
-    .lower = cop_ops__lower_known,
-    .coupling = &cop_couple_frozen,
-    .relevance = &cop_relevance_stop,
-};
-
-/* ---- Where ---------------------------------------------------------------------------- */
-
-static enum cop_status where_infer(
-    const struct cop_node *node,
-    const struct cop_fact *src,
-    struct cop_fact *dst,
-    struct cop_err *err)
-{
-    (void)node;
-    if (src[0].dtype != COP_BOOL || src[1].dtype != src[2].dtype)
-        return COP_FAIL(
-            err,
-            COP_EUNSUPPORTED,
-            "condition is %s, choices are %s and %s",
-            cop_dtype_name(src[0].dtype),
-            cop_dtype_name(src[1].dtype),
-            cop_dtype_name(src[2].dtype));
-    struct cop_shape choices;
-    dst[0].dtype = src[1].dtype;
-    COP_TRY(cop_shape_broadcast(&src[1].shape, &src[2].shape, &choices, err));
-    return cop_shape_broadcast(&src[0].shape, &choices, &dst[0].shape, err);
-}
-
-/* Only for operands of one shape, or of one element: that is all shape chains use. */
-static enum cop_status where_fold(
-    const struct cop_node *node,
-    const struct cop_fact *src,
-    struct cop_fact *dst,
-    struct cop_arena *arena,
-    struct cop_err *err)
-{
-    bool is_single[3];
-    for (int i = 0; i < 3; i++) {
-        is_single[i] = cop_shape_n(&src[i].shape) == 1;
-        if (src[i].data == NULL) return COP_OK;
-        if (!is_single[i] && !cop_shape_equal(&src[i].shape, &dst[0].shape))
-            return COP_OK;
-    }
-    void *elements = NULL;
-    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
-    const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
-    const size_t bytes = cop_dtype_bytes(dst[0].dtype);
-    for (int64_t i = 0; i < n; i++) {
-        const double holds =
-            cop_element_at(COP_BOOL, src[0].data, is_single[0] ? 0 : i);
-        const int chosen = holds != 0.0 ? 1 : 2;
-        const size_t at = is_single[chosen] ? 0 : (size_t)i;
-        memcpy(
-            (char *)elements + (size_t)i * bytes,
-            (const char *)src[chosen].data + at * bytes,
-            bytes);
-    }
-    return COP_OK;
-}
-
-const struct cop_op cop_op_where = {
-    .name = "Where",
-    .opsets = {9, COP_OPS_LAST},
-    .arity = {3, 3, 1},
-    .attrs_size = 0,
-    .attrs = cop_attrs_none,
-    .upgrade = cop_upgrade_none,
-    .infer = where_infer,
-    .fold = where_fold,
     .macs = cop_macs_none,
     .lower = cop_ops__lower_known,
     .coupling = &cop_couple_frozen,

@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include "ops/ops.h"
+#include "prune/coupling.h"
 #include "prune/cut.h"
 #include "prune/groups.h"
 
@@ -162,12 +163,30 @@ static enum cop_status add_axis(
     return COP_OK;
 }
 
+/* What is not float32 becomes float32. */
+static enum cop_status add_cast(
+    struct check *check, struct net *net, struct cop_value **value)
+{
+    const int64_t to_and_saturate[2] = {1, 1};
+    const struct cop_node_spec spec = {
+        .op = &cop_op_cast,
+        .attrs = to_and_saturate,
+        .src = value,
+        .n_src = 1,
+        .n_dst = 1};
+    struct cop_node *node = NULL;
+    COP_TRY(cop_graph_add_node(net->graph, &spec, &node, &check->err));
+    *value = node->dst[0];
+    return COP_OK;
+}
+
 static enum cop_status add_consumers(struct check *check, struct net *net, bool to_last)
 {
     for (int d = 0; d < check->line->n_dst; d++) {
         struct cop_shape cut = check->call.dst[d].shape;
         const struct cop_shape *const shape = &cut;
         struct cop_value *value = net->node->dst[d];
+        if (check->call.dst[d].dtype != COP_F32) COP_TRY(add_cast(check, net, &value));
         if (cut.rank == 5) {
             COP_TRY(average(check, net, &value));
             cut.rank = 3;
@@ -370,7 +389,8 @@ static bool check_net(struct check *check, bool to_last, int *n_aimed)
 
 bool check_prune(struct check *check)
 {
-    if (!check_is_live(check) || check->call.dst[0].dtype != COP_F32) return true;
+    if (!check_is_live(check) || check->line->op->coupling == &cop_couple_frozen)
+        return true;
     int n_aimed = 0;
     if (!check_net(check, false, &n_aimed)) return false;
     if (check->call.dst[0].shape.rank >= 3 && !check_net(check, true, &n_aimed))

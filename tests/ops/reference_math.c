@@ -26,6 +26,11 @@ static double negative(double x)
     return -x;
 }
 
+static double opposite(double x)
+{
+    return x > 0.0 ? 0.0 : 1.0;
+}
+
 static double reciprocal(double x)
 {
     return 1.0 / x;
@@ -45,6 +50,7 @@ static void unary(struct ref_call *call)
         {"Abs", fabs},
         {"Exp", exp},
         {"HardSwish", hard_swish},
+        {"Not", opposite},
         {"Log", log},
         {"Neg", negative},
         {"Reciprocal", reciprocal},
@@ -151,36 +157,89 @@ static double equal(double a, double b)
     return !(a < b) && !(a > b);
 }
 
+static double greater(double a, double b)
+{
+    return a > b;
+}
+
+static double greater_or_equal(double a, double b)
+{
+    return a >= b;
+}
+
+static double less(double a, double b)
+{
+    return a < b;
+}
+
+static double less_or_equal(double a, double b)
+{
+    return a <= b;
+}
+
+static double both(double a, double b)
+{
+    return a > 0.0 && b > 0.0;
+}
+
+static double either(double a, double b)
+{
+    return a > 0.0 || b > 0.0;
+}
+
+static double differ(double a, double b)
+{
+    return (a > 0.0) != (b > 0.0);
+}
+
+static double parametric(double a, double b)
+{
+    return a < 0.0 ? a * b : a;
+}
+
 static void binary(struct ref_call *call)
 {
     static const struct {
         const char *op;
         double (*f)(double, double);
+        bool is_test;
     } functions[] = {
-        {"Add", add},
-        {"Div", divide},
-        {"Equal", equal},
-        {"Max", fmax},
-        {"Min", fmin},
-        {"Mul", multiply},
-        {"Pow", pow},
-        {"Sub", subtract},
+        {"Add", add, false},
+        {"Div", divide, false},
+        {"And", both, true},
+        {"Equal", equal, true},
+        {"Greater", greater, true},
+        {"GreaterOrEqual", greater_or_equal, true},
+        {"Less", less, true},
+        {"LessOrEqual", less_or_equal, true},
+        {"Or", either, true},
+        {"PRelu", parametric, false},
+        {"Sum", add, false},
+        {"Mean", add, false},
+        {"Xor", differ, true},
+        {"Max", fmax, false},
+        {"Min", fmin, false},
+        {"Mul", multiply, false},
+        {"Pow", pow, false},
+        {"Sub", subtract, false},
     };
-    const struct ref_tensor *const a = &call->src[0];
-    const struct ref_tensor *const b = &call->src[1];
-    const struct cop_shape shape = ref_broadcast(&a->shape, &b->shape);
-    const bool is_test = strcmp(call->op, "Equal") == 0;
-    ref_make(&call->dst[0], is_test ? COP_BOOL : a->dtype, &shape);
-    for (size_t k = 0; k < sizeof functions / sizeof functions[0]; k++) {
-        if (strcmp(functions[k].op, call->op) != 0) continue;
-        for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
-            int64_t at[COP_MAX_RANK];
-            ref_unravel(&shape, i, at);
-            double y = functions[k].f(
-                ref_broadcast_at(a, &shape, at), ref_broadcast_at(b, &shape, at));
-            if (a->dtype == COP_I64) y = trunc(y);
-            call->dst[0].at[i] = y;
-        }
+    struct cop_shape shape = call->src[0].shape;
+    for (int i = 1; i < call->n_src; i++)
+        shape = ref_broadcast(&shape, &call->src[i].shape);
+    size_t k = 0;
+    while (k < sizeof functions / sizeof functions[0] &&
+           strcmp(functions[k].op, call->op) != 0)
+        k++;
+    const enum cop_dtype dtype = call->src[0].dtype;
+    ref_make(&call->dst[0], functions[k].is_test ? COP_BOOL : dtype, &shape);
+    for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
+        int64_t at[COP_MAX_RANK];
+        ref_unravel(&shape, i, at);
+        double y = ref_broadcast_at(&call->src[0], &shape, at);
+        for (int s = 1; s < call->n_src; s++)
+            y = functions[k].f(y, ref_broadcast_at(&call->src[s], &shape, at));
+        if (strcmp(call->op, "Mean") == 0) y /= (double)call->n_src;
+        call->dst[0].at[i] = dtype == COP_I64 ? trunc(y) : y;
     }
 }
 
@@ -251,7 +310,18 @@ const struct ref_row ref_math_rows[] = {
     {"Div", binary},
     {"Dropout", identity},
     {"Elu", elu},
+    {"And", binary},
     {"Equal", binary},
+    {"Greater", binary},
+    {"GreaterOrEqual", binary},
+    {"Less", binary},
+    {"LessOrEqual", binary},
+    {"Mean", binary},
+    {"Not", unary},
+    {"Or", binary},
+    {"PRelu", binary},
+    {"Sum", binary},
+    {"Xor", binary},
     {"Exp", unary},
     {"HardSigmoid", hard_sigmoid},
     {"HardSwish", unary},
