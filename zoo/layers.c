@@ -22,12 +22,24 @@ const char *cop_layers__name(struct cop_layers *layers, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct cop_arena *arena = cop_graph_arena(layers->graph);
-    const char *name = layers->scope != NULL
-                           ? cop_arena_printf(arena, "%s.%s", layers->scope, text)
-                           : cop_arena_strdup(arena, text);
+    const char *name = cop_arena_strdup(cop_graph_arena(layers->graph), text);
     if (name == NULL) fail(layers, COP_FAIL_NOMEM(layers->err));
     return name;
+}
+
+/* "scope.name.part"; @p part may be NULL. */
+static const char *full_name(
+    struct cop_layers *layers, const char *name, const char *part)
+{
+    const bool is_scoped = layers->scope != NULL;
+    return cop_layers__name(
+        layers,
+        "%s%s%s%s%s",
+        is_scoped ? layers->scope : "",
+        is_scoped ? "." : "",
+        name != NULL ? name : "",
+        part != NULL ? "." : "",
+        part != NULL ? part : "");
 }
 
 /* ---- attributes from text ----------------------------------------------------------------- */
@@ -121,7 +133,7 @@ struct cop_value *cop_layers__op(
     struct cop_layers *layers, const char *op, const char *name, const char *attrs, ...)
 {
     struct cop_value *src[MAX_SOURCES];
-    struct cop_node_spec spec = {.name = name, .src = src, .n_dst = 1};
+    struct cop_node_spec spec = {.src = src, .n_dst = 1};
     va_list list;
     va_start(list, attrs);
     struct cop_value *next = va_arg(list, struct cop_value *);
@@ -130,6 +142,7 @@ struct cop_value *cop_layers__op(
         next = va_arg(list, struct cop_value *);
     }
     va_end(list);
+    spec.name = full_name(layers, name, NULL);
     if (layers->status != COP_OK) return NULL;
     struct cop_value *dst = NULL;
     fail(layers, add_op(layers, &spec, op, attrs, &dst));
@@ -138,16 +151,14 @@ struct cop_value *cop_layers__op(
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
-static struct cop_value *constant(
-    struct cop_layers *layers,
-    const char *name,
-    const struct cop_shape *shape,
-    const double range[2] /* low and high */)
+/* Room for the elements of a constant; NULL after a failure. */
+static struct cop_buf *make_elements(
+    struct cop_layers *layers, const char *name, int64_t n, size_t element_bytes)
 {
     if (layers->status != COP_OK) return NULL;
-    size_t n = (size_t)cop_shape_n(shape);
-    layers->n_weights += (int64_t)n;
-    if (layers->n_weights > MAX_WEIGHTS) {
+    struct cop_buf *buf = NULL;
+    layers->n_weights += n;
+    if (layers->n_weights > MAX_WEIGHTS)
         fail(
             layers,
             COP_FAIL(
@@ -157,22 +168,60 @@ static struct cop_value *constant(
                 name,
                 (long long)layers->n_weights,
                 (long long)MAX_WEIGHTS));
-        return NULL;
-    }
-    struct cop_buf *buf = NULL;
+    else
+        fail(layers, cop_buf_create((size_t)n * element_bytes, &buf, layers->err));
+    return buf;
+}
+
+/* Releases @p elements. */
+static struct cop_value *add_constant(
+    struct cop_layers *layers,
+    const char *name,
+    enum cop_dtype dtype,
+    const struct cop_shape *shape,
+    struct cop_buf *elements)
+{
     struct cop_value *value = NULL;
-    fail(layers, cop_buf_create(n * sizeof(float), &buf, layers->err));
-    if (layers->status != COP_OK) return NULL;
-    float *elements = cop_buf_mutable(buf);
-    for (size_t i = 0; i < n; i++)
-        elements[i] =
-            (float)(range[0] + (range[1] - range[0]) * cop_rng_unit(&layers->rng));
     fail(
         layers,
         cop_graph_add_const(
-            layers->graph, name, COP_F32, shape, buf, &value, layers->err));
-    cop_buf_release(buf);
+            layers->graph, name, dtype, shape, elements, &value, layers->err));
+    cop_buf_release(elements);
     return layers->status == COP_OK ? value : NULL;
+}
+
+/* Numbers drawn from a range. */
+static struct cop_value *random_constant(
+    struct cop_layers *layers,
+    const char *name,
+    const char *part,
+    const struct cop_shape *shape,
+    const double range[2] /* low and high */)
+{
+    name = full_name(layers, name, part);
+    const int64_t n = cop_shape_n(shape);
+    struct cop_buf *buf = make_elements(layers, name, n, sizeof(float));
+    if (buf == NULL) return NULL;
+    float *elements = cop_buf_mutable(buf);
+    for (int64_t i = 0; i < n; i++)
+        elements[i] =
+            (float)(range[0] + (range[1] - range[0]) * cop_rng_unit(&layers->rng));
+    return add_constant(layers, name, COP_F32, shape, buf);
+}
+
+struct cop_value *cop_layers__int64s(
+    struct cop_layers *layers,
+    const char *name,
+    const char *part,
+    int64_t n,
+    const int64_t *numbers)
+{
+    const struct cop_shape vector = {.rank = 1, .dim = {n}};
+    name = full_name(layers, name, part);
+    struct cop_buf *buf = make_elements(layers, name, n, sizeof *numbers);
+    if (buf == NULL) return NULL;
+    memcpy(cop_buf_mutable(buf), numbers, (size_t)n * sizeof *numbers);
+    return add_constant(layers, name, COP_I64, &vector, buf);
 }
 
 /* Half the width of the uniform distribution whose variance is 2 / fan_in: He et al.,
@@ -196,13 +245,11 @@ struct cop_value *cop_layers__conv(
     const double bound = he_bound(icg * k[0] * k[1]);
     const double he[2] = {-bound, bound};
     const double small[2] = {-0.05, 0.05};
-    struct cop_value *weights =
-        constant(layers, cop_layers__name(layers, "%s.weight", name), &shape, he);
+    struct cop_value *weights = random_constant(layers, name, "weight", &shape, he);
     struct cop_value *bias = NULL;
     if (spec->has_bias) {
         const struct cop_shape vector = {.rank = 1, .dim = {spec->oc}};
-        bias =
-            constant(layers, cop_layers__name(layers, "%s.bias", name), &vector, small);
+        bias = random_constant(layers, name, "bias", &vector, small);
     }
     char attrs[192];
     (void)snprintf(
@@ -213,20 +260,12 @@ struct cop_value *cop_layers__conv(
         (long long)k[1],
         (long long)spec->stride,
         (long long)spec->stride,
-        (long long)spec->pad[0],
-        (long long)spec->pad[1],
-        (long long)spec->pad[0],
-        (long long)spec->pad[1],
+        (long long)spec->pads[0],
+        (long long)spec->pads[1],
+        (long long)spec->pads[2],
+        (long long)spec->pads[3],
         (long long)group);
-    return cop_layers__op(
-        layers,
-        "Conv",
-        cop_layers__name(layers, "%s", name),
-        attrs,
-        src,
-        weights,
-        bias,
-        NULL);
+    return cop_layers__op(layers, "Conv", name, attrs, src, weights, bias, NULL);
 }
 
 struct cop_value *cop_layers__bn(
@@ -240,15 +279,11 @@ struct cop_value *cop_layers__bn(
     const struct cop_shape vector = {.rank = 1, .dim = {src->shape.dim[1]}};
     struct cop_value *params[4];
     for (int i = 0; i < 4; i++)
-        params[i] = constant(
-            layers,
-            cop_layers__name(layers, "%s.%s", name, parts[i]),
-            &vector,
-            ranges[i]);
+        params[i] = random_constant(layers, name, parts[i], &vector, ranges[i]);
     struct cop_value *dst = cop_layers__op(
         layers,
         "BatchNormalization",
-        cop_layers__name(layers, "%s", name),
+        name,
         "",
         src,
         params[0],
@@ -268,8 +303,7 @@ struct cop_value *cop_layers__bn(
 struct cop_value *cop_layers__relu(
     struct cop_layers *layers, const char *name, struct cop_value *src)
 {
-    return cop_layers__op(
-        layers, "Relu", cop_layers__name(layers, "%s", name), "", src, NULL);
+    return cop_layers__op(layers, "Relu", name, "", src, NULL);
 }
 
 struct cop_value *cop_layers__relu6(
@@ -278,19 +312,9 @@ struct cop_value *cop_layers__relu6(
     const struct cop_shape scalar = {.rank = 0};
     const double low[2] = {0.0, 0.0};
     const double high[2] = {6.0, 6.0};
-    struct cop_value *least =
-        constant(layers, cop_layers__name(layers, "%s.min", name), &scalar, low);
-    struct cop_value *most =
-        constant(layers, cop_layers__name(layers, "%s.max", name), &scalar, high);
-    return cop_layers__op(
-        layers,
-        "Clip",
-        cop_layers__name(layers, "%s", name),
-        "",
-        src,
-        least,
-        most,
-        NULL);
+    struct cop_value *least = random_constant(layers, name, "min", &scalar, low);
+    struct cop_value *most = random_constant(layers, name, "max", &scalar, high);
+    return cop_layers__op(layers, "Clip", name, "", src, least, most, NULL);
 }
 
 struct cop_value *cop_layers__linear(
@@ -302,31 +326,15 @@ struct cop_value *cop_layers__linear(
     const double bound = he_bound(src->shape.dim[1]);
     const double he[2] = {-bound, bound};
     const double small[2] = {-0.05, 0.05};
-    struct cop_value *weights =
-        constant(layers, cop_layers__name(layers, "%s.weight", name), &matrix, he);
-    struct cop_value *bias =
-        constant(layers, cop_layers__name(layers, "%s.bias", name), &vector, small);
-    return cop_layers__op(
-        layers,
-        "Gemm",
-        cop_layers__name(layers, "%s", name),
-        "transB=1",
-        src,
-        weights,
-        bias,
-        NULL);
+    struct cop_value *weights = random_constant(layers, name, "weight", &matrix, he);
+    struct cop_value *bias = random_constant(layers, name, "bias", &vector, small);
+    return cop_layers__op(layers, "Gemm", name, "transB=1", src, weights, bias, NULL);
 }
 
 struct cop_value *cop_layers__global_pool(
     struct cop_layers *layers, struct cop_value *src)
 {
-    struct cop_value *x = cop_layers__op(
-        layers,
-        "GlobalAveragePool",
-        cop_layers__name(layers, "avgpool"),
-        "",
-        src,
-        NULL);
-    return cop_layers__op(
-        layers, "Flatten", cop_layers__name(layers, "flatten"), "axis=1", x, NULL);
+    struct cop_value *x =
+        cop_layers__op(layers, "GlobalAveragePool", "avgpool", "", src, NULL);
+    return cop_layers__op(layers, "Flatten", "flatten", "axis=1", x, NULL);
 }

@@ -16,7 +16,7 @@ struct cop_layers {
     enum cop_status status;
     struct cop_err *err;
     int64_t n_weights; /* elements of all constants so far */
-    const char *scope; /* put before every name, with a dot; NULL: none */
+    const char *scope; /* put before every given name, with a dot; NULL: none */
 };
 
 /** Attributes as text: "kernel_shape=3,3 strides=2,2".  Sources end with NULL. */
@@ -29,8 +29,8 @@ struct cop_conv_spec {
     int64_t oc;
     int64_t kernel[2];
     int64_t stride;
-    int64_t pad[2]; /* on both sides of h and of w */
-    int64_t group;  /* 0: 1 */
+    int64_t pads[4]; /* top, left, bottom, right */
+    int64_t group;   /* 0: 1 */
     bool has_bias;
 };
 struct cop_value *cop_layers__conv(
@@ -46,10 +46,17 @@ struct cop_value *cop_layers__relu6(
     struct cop_layers *layers, const char *name, struct cop_value *src);
 struct cop_value *cop_layers__linear(
     struct cop_layers *layers, const char *name, struct cop_value *src, int64_t n);
+/** A constant operand "name.part". */
+struct cop_value *cop_layers__int64s(
+    struct cop_layers *layers,
+    const char *name,
+    const char *part,
+    int64_t n,
+    const int64_t *numbers);
 /** GlobalAveragePool and Flatten. */
 struct cop_value *cop_layers__global_pool(
     struct cop_layers *layers, struct cop_value *src);
-/** "scope.name" in the graph's arena; NULL after a failure. */
+/** A name made of parts, in the graph's arena; NULL after a failure. */
 const char *cop_layers__name(struct cop_layers *layers, const char *format, ...)
     COP_PRINTF(2, 3);
 
@@ -68,5 +75,20 @@ struct cop_value *cop_zoo__mobilenet_v2(
     struct cop_layers *layers, struct cop_value *x, int64_t classes);
 struct cop_value *cop_zoo__squeezenet(
     struct cop_layers *layers, struct cop_value *x, int64_t classes);
+struct cop_value *cop_zoo__inception_v3(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
+
+/** NASNet-A, blocks @ filters in the paper's words. */
+struct cop_nasnet_spec {
+    int64_t stem;             /* filters of the first convolution */
+    int64_t filters;          /* of the last cell: 6 times its width */
+    int blocks;               /* normal cells between two reductions */
+    bool does_skip_reduction; /* the cell behind a reduction looks past it */
+};
+struct cop_value *cop_zoo__nasnet(
+    struct cop_layers *layers,
+    struct cop_value *x,
+    int64_t classes,
+    const struct cop_nasnet_spec *spec);
 
 #endif

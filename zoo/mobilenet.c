@@ -17,7 +17,11 @@ static struct cop_value *conv_bn_relu6(
 static struct cop_conv_spec spatial(int64_t oc, int64_t stride, int64_t group)
 {
     return (struct cop_conv_spec){
-        .oc = oc, .kernel = {3, 3}, .stride = stride, .pad = {1, 1}, .group = group};
+        .oc = oc,
+        .kernel = {3, 3},
+        .stride = stride,
+        .pads = {1, 1, 1, 1},
+        .group = group};
 }
 
 static struct cop_conv_spec pointwise(int64_t oc)
@@ -85,8 +89,7 @@ static struct cop_value *inverted_residual(
     y = cop_layers__conv(layers, "project.conv", y, &project);
     y = cop_layers__bn(layers, "project.bn", y, 1e-5);
     if (stride != 1 || ic != oc) return y;
-    return cop_layers__op(
-        layers, "Add", cop_layers__name(layers, "add"), "", x, y, NULL);
+    return cop_layers__op(layers, "Add", "add", "", x, y, NULL);
 }
 
 struct cop_value *cop_zoo__mobilenet_v2(
@@ -110,7 +113,6 @@ struct cop_value *cop_zoo__mobilenet_v2(
     x = conv_bn_relu6(layers, x, "stem", &stem);
     for (size_t s = 0; s < sizeof stages / sizeof *stages; s++) {
         for (int i = 0; i < stages[s].n; i++) {
-            layers->scope = NULL;
             layers->scope = cop_layers__name(layers, "block%zu_%d", s + 1, i + 1);
             x = inverted_residual(
                 layers,

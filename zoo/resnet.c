@@ -24,13 +24,13 @@ static struct cop_value *basic_block(
     struct cop_layers *layers, struct cop_value *x, int64_t width, int64_t stride)
 {
     const struct cop_conv_spec first = {
-        .oc = width, .kernel = {3, 3}, .stride = stride, .pad = {1, 1}};
+        .oc = width, .kernel = {3, 3}, .stride = stride, .pads = {1, 1, 1, 1}};
     const struct cop_conv_spec second = {
-        .oc = width, .kernel = {3, 3}, .stride = 1, .pad = {1, 1}};
+        .oc = width, .kernel = {3, 3}, .stride = 1, .pads = {1, 1, 1, 1}};
     struct cop_value *y = conv_bn(layers, x, "conv1", "bn1", &first);
     y = conv_bn(layers, cop_layers__relu(layers, "relu1", y), "conv2", "bn2", &second);
     struct cop_value *z = shortcut(layers, x, width, stride);
-    y = cop_layers__op(layers, "Add", cop_layers__name(layers, "add"), "", y, z, NULL);
+    y = cop_layers__op(layers, "Add", "add", "", y, z, NULL);
     return cop_layers__relu(layers, "relu2", y);
 }
 
@@ -39,14 +39,14 @@ static struct cop_value *bottleneck(
 {
     const struct cop_conv_spec reduce = {.oc = width, .kernel = {1, 1}, .stride = 1};
     const struct cop_conv_spec spatial = {
-        .oc = width, .kernel = {3, 3}, .stride = stride, .pad = {1, 1}};
+        .oc = width, .kernel = {3, 3}, .stride = stride, .pads = {1, 1, 1, 1}};
     const struct cop_conv_spec expand = {
         .oc = 4 * width, .kernel = {1, 1}, .stride = 1};
     struct cop_value *y = conv_bn(layers, x, "conv1", "bn1", &reduce);
     y = conv_bn(layers, cop_layers__relu(layers, "relu1", y), "conv2", "bn2", &spatial);
     y = conv_bn(layers, cop_layers__relu(layers, "relu2", y), "conv3", "bn3", &expand);
     struct cop_value *z = shortcut(layers, x, 4 * width, stride);
-    y = cop_layers__op(layers, "Add", cop_layers__name(layers, "add"), "", y, z, NULL);
+    y = cop_layers__op(layers, "Add", "add", "", y, z, NULL);
     return cop_layers__relu(layers, "relu3", y);
 }
 
@@ -67,7 +67,7 @@ struct cop_value *cop_zoo__resnet(
     while (kinds[kind].depth != depth)
         kind++;
     const struct cop_conv_spec stem = {
-        .oc = 64, .kernel = {7, 7}, .stride = 2, .pad = {3, 3}};
+        .oc = 64, .kernel = {7, 7}, .stride = 2, .pads = {3, 3, 3, 3}};
     x = conv_bn(layers, x, "conv1", "bn1", &stem);
     x = cop_layers__relu(layers, "relu", x);
     x = cop_layers__op(
@@ -81,7 +81,6 @@ struct cop_value *cop_zoo__resnet(
         for (int block = 0; block < kinds[kind].blocks[stage]; block++) {
             int64_t stride = stage > 0 && block == 0 ? 2 : 1;
             int64_t width = INT64_C(64) << stage;
-            layers->scope = NULL;
             layers->scope = cop_layers__name(layers, "layer%d.%d", stage + 1, block);
             x = kinds[kind].is_bottleneck ? bottleneck(layers, x, width, stride)
                                           : basic_block(layers, x, width, stride);

@@ -13,7 +13,7 @@ static struct cop_value *conv_relu(
         .oc = oc,
         .kernel = {kernel, kernel},
         .stride = 1,
-        .pad = {kernel / 2, kernel / 2},
+        .pads = {kernel / 2, kernel / 2, kernel / 2, kernel / 2},
         .has_bias = true,
     };
     x = cop_layers__conv(layers, name, x, &spec);
@@ -26,14 +26,7 @@ static struct cop_value *fire(
     x = conv_relu(layers, x, "squeeze", squeeze, 1);
     struct cop_value *one = conv_relu(layers, x, "expand1x1", expand, 1);
     struct cop_value *three = conv_relu(layers, x, "expand3x3", expand, 3);
-    return cop_layers__op(
-        layers,
-        "Concat",
-        cop_layers__name(layers, "concat"),
-        "axis=1",
-        one,
-        three,
-        NULL);
+    return cop_layers__op(layers, "Concat", "concat", "axis=1", one, three, NULL);
 }
 
 struct cop_value *cop_zoo__squeezenet(

@@ -41,10 +41,9 @@ struct cop_value *cop_zoo__vgg(
                 .oc = stage < 3 ? INT64_C(64) << stage : 512,
                 .kernel = {3, 3},
                 .stride = 1,
-                .pad = {1, 1},
+                .pads = {1, 1, 1, 1},
                 .has_bias = true,
             };
-            layers->scope = NULL;
             layers->scope = cop_layers__name(layers, "conv%d_%d", stage + 1, i + 1);
             x = cop_layers__conv(layers, "conv", x, &conv);
             if (has_bn) x = cop_layers__bn(layers, "bn", x, 1e-5);

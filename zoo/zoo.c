@@ -10,6 +10,7 @@ typedef struct cop_value *build_fn(
     struct cop_layers *layers, struct cop_value *x, int64_t classes);
 
 #define RESNET "He et al. 2015; torchvision"
+#define NASNET "Zoph et al. 2017; Keras"
 #define VGG "Simonyan and Zisserman 2014; torchvision"
 
 /* One function per row: the builders take a depth, rows do not. */
@@ -27,6 +28,13 @@ BUILDER(vgg11, cop_zoo__vgg(layers, x, classes, 11, false))
 BUILDER(vgg16, cop_zoo__vgg(layers, x, classes, 16, false))
 BUILDER(vgg19, cop_zoo__vgg(layers, x, classes, 19, false))
 BUILDER(vgg16_bn, cop_zoo__vgg(layers, x, classes, 16, true))
+BUILDER(vgg11_bn, cop_zoo__vgg(layers, x, classes, 11, true))
+BUILDER(vgg19_bn, cop_zoo__vgg(layers, x, classes, 19, true))
+static const struct cop_nasnet_spec mobile = {.stem = 32, .filters = 1056, .blocks = 4};
+static const struct cop_nasnet_spec large = {
+    .stem = 96, .filters = 4032, .blocks = 6, .does_skip_reduction = true};
+BUILDER(nasnet_mobile, cop_zoo__nasnet(layers, x, classes, &mobile))
+BUILDER(nasnet_large, cop_zoo__nasnet(layers, x, classes, &large))
 
 static const struct {
     struct cop_zoo_net net;
@@ -39,12 +47,18 @@ static const struct {
     {{"vgg11", VGG, 224, 1000, 32}, build_vgg11},
     {{"vgg16", VGG, 224, 1000, 32}, build_vgg16},
     {{"vgg19", VGG, 224, 1000, 32}, build_vgg19},
+    {{"vgg11-bn", VGG, 224, 1000, 32}, build_vgg11_bn},
     {{"vgg16-bn", VGG, 224, 1000, 32}, build_vgg16_bn},
+    {{"vgg19-bn", VGG, 224, 1000, 32}, build_vgg19_bn},
     {{"mobilenetv1", "Howard et al. 2017", 224, 1000, 32}, cop_zoo__mobilenet_v1},
     {{"mobilenetv2", "Sandler et al. 2018; torchvision", 224, 1000, 32},
      cop_zoo__mobilenet_v2},
     {{"squeezenet", "Iandola et al. 2016, 1.1; torchvision", 224, 1000, 32},
      cop_zoo__squeezenet},
+    {{"inceptionv3", "Szegedy et al. 2015; Keras", 299, 1000, 75},
+     cop_zoo__inception_v3},
+    {{"nasnet-mobile", NASNET, 224, 1000, 32}, build_nasnet_mobile},
+    {{"nasnet-large", NASNET, 331, 1000, 32}, build_nasnet_large},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 /* Far above anything useful; they keep every product of extents far from overflow. */

@@ -1,8 +1,10 @@
 /* tests/zoo/counts_test.c - parameters and multiply-accumulates as published.
  *
  * Sources: torchvision's model table (parameters; GFLOPS, which are multiply-accumulates of
- * convolutions and fully connected layers) and the MobileNet paper, table 8 (569 million
- * mult-adds, 4.2 million parameters). */
+ * convolutions and fully connected layers); the MobileNet paper, table 8 (569 million
+ * mult-adds, 4.2 million parameters); for NASNet-A Keras, whose 5,326,716 and 88,949,818
+ * count running statistics too, and the paper's table 2 (564 million and 23.8 billion
+ * mult-adds). */
 #include "zoo_tests.h"
 
 #include "ops/ops.h"
@@ -23,10 +25,15 @@ static const struct {
     {"vgg11", 132863336, 7609090048},
     {"vgg16", 138357544, 15470264320},
     {"vgg19", 143667240, 19632062464},
+    {"vgg11-bn", 132868840, 7609090048},
     {"vgg16-bn", 138365992, 15470264320},
+    {"vgg19-bn", 143678248, 19632062464},
     {"mobilenetv1", 4231976, 568740352},
     {"mobilenetv2", 3504872, 300774272},
     {"squeezenet", 1235496, 349151936},
+    {"inceptionv3", 23834568, 5713216096},
+    {"nasnet-mobile", 5289978, 563638816},
+    {"nasnet-large", 88753150, 23783414658},
 };
 
 /* What the papers do not call parameters: running statistics and the bounds of ReLU6. */
