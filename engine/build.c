@@ -322,6 +322,7 @@ enum cop_status cop_plan__build(struct cop_plan *plan, struct cop_err *err)
     for (int32_t i = 0; i < n; i++)
         plan->first_array[i] = -1;
     find_last_uses(plan);
+    COP_TRY(cop_plan__find_slots(plan, err));
     for (int32_t i = 0; i < n; i++) {
         if (program->tensors[i].role != COP_TENSOR_START) continue;
         const struct cop_md *md;

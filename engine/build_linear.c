@@ -1,31 +1,32 @@
-/* engine/build_linear.c - steps for convolution, inner product and matrix product. */
+/* engine/build_linear.c - steps for inner product and matrix product, and what they share
+ * with convolution. */
 #include "engine/plan_impl.h"
 
 #include <string.h>
 
-static struct cop_attr attr_of(const struct cop_prim *prim)
+struct cop_attr cop_plan__attr(const struct cop_prim *prim)
 {
     return (struct cop_attr){.n_posts = prim->n_posts, .posts = prim->posts};
 }
 
-static bool is_const(const struct cop_plan *plan, int32_t tensor)
+bool cop_plan__is_const(const struct cop_plan *plan, int32_t tensor)
 {
     return plan->program->tensors[tensor].role == COP_TENSOR_CONST;
 }
 
-static bool has_bias(const struct cop_prim *prim)
+bool cop_plan__has_bias(const struct cop_prim *prim)
 {
     return prim->srcs[2] >= 0 || prim->affine != NULL;
 }
 
-static enum cop_status bias_md(
+enum cop_status cop_plan__bias_md(
     struct cop_plan *plan, int64_t n, const struct cop_md **md, struct cop_err *err)
 {
     struct cop_shape shape = {.rank = 1, .dim = {n}};
     return cop_md_create(plan->arena, &shape, NULL, md, err);
 }
 
-static enum cop_status bias_array(
+enum cop_status cop_plan__bias_array(
     struct cop_plan *plan,
     const struct cop_prim *prim,
     const struct cop_md *md,
@@ -33,7 +34,7 @@ static enum cop_status bias_array(
     struct cop_err *err)
 {
     int32_t bias = prim->srcs[2];
-    if (bias >= 0 && !is_const(plan, bias))
+    if (bias >= 0 && !cop_plan__is_const(plan, bias))
         return cop_plan__array_plain(plan, bias, NULL, array, err);
     const struct cop_pack_request request = {
         .source = bias >= 0 ? &plan->program->tensors[bias] : NULL,
@@ -44,34 +45,7 @@ static enum cop_status bias_array(
     return cop_plan__packed(plan, &request, array, err);
 }
 
-/* The result's array.  A summed tensor must lie in the result's layout and die here; else
- * a copy of it dies in its place. */
-static enum cop_status result_array(
-    struct cop_plan *plan,
-    const struct cop_prim *prim,
-    const struct cop_md *md,
-    int32_t position,
-    int32_t *array,
-    struct cop_err *err)
-{
-    int32_t storage = -1;
-    for (int32_t i = 0; i < prim->n_posts; i++) {
-        if (prim->posts[i].kind != COP_POST_SUM) continue;
-        int32_t summed;
-        COP_TRY(cop_plan__array_as(plan, prim->posts[i].tensor, md, &summed, err));
-        if (!cop_plan__dies(plan, summed, position)) {
-            int32_t copy;
-            COP_TRY(
-                cop_plan__new_array(plan, prim->posts[i].tensor, md, -1, &copy, err));
-            COP_TRY(cop_plan__build_reorder(plan, summed, copy, err));
-            summed = copy;
-        }
-        storage = plan->arrays[summed].storage;
-    }
-    return cop_plan__new_array(plan, prim->dst, md, storage, array, err);
-}
-
-static enum cop_status finish(
+enum cop_status cop_plan__add_linear(
     struct cop_plan *plan,
     const struct cop_prim *prim,
     struct cop_pd *pd,
@@ -91,80 +65,11 @@ static enum cop_status finish(
     return COP_OK;
 }
 
-/* ---- convolution ----------------------------------------------------------------------- */
-
-/* oneDNN wants the groups of [oc][ic/g][kh][kw] as an axis of their own. */
-static struct cop_shape split_groups(const struct cop_shape *weights, int64_t g)
-{
-    if (g == 1) return *weights;
-    return (struct cop_shape){
-        .rank = 5,
-        .dim = {
-            g, weights->dim[0] / g, weights->dim[1], weights->dim[2], weights->dim[3]}};
-}
-
-static enum cop_status conv_weights(
-    struct cop_plan *plan,
-    const struct cop_prim *prim,
-    const struct cop_md *md,
-    int32_t *array,
-    struct cop_err *err)
-{
-    int32_t weights = prim->srcs[1];
-    if (!is_const(plan, weights)) {
-        struct cop_shape view =
-            split_groups(cop_plan__shape(plan, weights), prim->as.conv.g);
-        return cop_plan__array_plain(plan, weights, &view, array, err);
-    }
-    const struct cop_pack_request request = {
-        .source = &plan->program->tensors[weights],
-        .md = md,
-        .affine = prim->affine,
-        .n_scale_axes = prim->as.conv.g == 1 ? 1 : 2,
-    };
-    return cop_plan__packed(plan, &request, array, err);
-}
-
-enum cop_status cop_plan__build_conv(
-    struct cop_plan *plan,
-    const struct cop_prim *prim,
-    int32_t position,
-    struct cop_err *err)
-{
-    const struct cop_shape *src = cop_plan__shape(plan, prim->srcs[0]);
-    const struct cop_shape *dst = cop_plan__shape(plan, prim->dst);
-    struct cop_shape weights =
-        split_groups(cop_plan__shape(plan, prim->srcs[1]), prim->as.conv.g);
-    struct cop_linear_mds mds = {.bias = NULL};
-    COP_TRY(cop_md_any(plan->arena, src, &mds.src, err));
-    COP_TRY(cop_md_any(plan->arena, dst, &mds.dst, err));
-    /* Computed weights stay as they are: a reorder per run costs more than it gains. */
-    if (is_const(plan, prim->srcs[1]))
-        COP_TRY(cop_md_any(plan->arena, &weights, &mds.weights, err));
-    else
-        COP_TRY(cop_md_create(plan->arena, &weights, NULL, &mds.weights, err));
-    if (has_bias(prim)) COP_TRY(bias_md(plan, dst->dim[1], &mds.bias, err));
-
-    const struct cop_attr attr = attr_of(prim);
-    const struct cop_pd_request request = cop_plan__request(plan, &attr);
-    struct cop_pd *pd;
-    COP_TRY(cop_pd_conv_fwd(&request, &mds, &prim->as.conv.window, &pd, err));
-    int32_t arrays[4] = {-1, -1, -1, -1};
-    COP_TRY(cop_plan__array_as(
-        plan, prim->srcs[0], cop_pd_md(pd, COP_ROLE_SRC), &arrays[0], err));
-    COP_TRY(conv_weights(plan, prim, cop_pd_md(pd, COP_ROLE_WEIGHTS), &arrays[1], err));
-    if (mds.bias != NULL) COP_TRY(bias_array(plan, prim, mds.bias, &arrays[2], err));
-    COP_TRY(result_array(
-        plan, prim, cop_pd_md(pd, COP_ROLE_DST), position, &arrays[3], err));
-    struct cop_step *step;
-    return finish(plan, prim, pd, arrays, &step, err);
-}
-
 /* ---- inner product ---------------------------------------------------------------------- */
 
 static bool is_inner_product(const struct cop_plan *plan, const struct cop_prim *prim)
 {
-    return is_const(plan, prim->srcs[1]) && !prim->as.matmul.transpose_src &&
+    return cop_plan__is_const(plan, prim->srcs[1]) && !prim->as.matmul.transpose_src &&
            cop_plan__shape(plan, prim->srcs[1])->rank == 2;
 }
 
@@ -207,20 +112,21 @@ static enum cop_status build_inner_product(
     mds.src = cop_plan__md(plan, arrays[0]);
     COP_TRY(cop_md_any(plan->arena, &weights, &mds.weights, err));
     COP_TRY(cop_md_create(plan->arena, &results, NULL, &mds.dst, err));
-    if (has_bias(prim)) COP_TRY(bias_md(plan, n, &mds.bias, err));
+    if (cop_plan__has_bias(prim)) COP_TRY(cop_plan__bias_md(plan, n, &mds.bias, err));
 
-    const struct cop_attr attr = attr_of(prim);
+    const struct cop_attr attr = cop_plan__attr(prim);
     const struct cop_pd_request request = cop_plan__request(plan, &attr);
     struct cop_pd *pd;
     COP_TRY(cop_pd_inner_product_fwd(&request, &mds, &pd, err));
     COP_TRY(
         inner_weights(plan, prim, cop_pd_md(pd, COP_ROLE_WEIGHTS), &arrays[1], err));
-    if (mds.bias != NULL) COP_TRY(bias_array(plan, prim, mds.bias, &arrays[2], err));
+    if (mds.bias != NULL)
+        COP_TRY(cop_plan__bias_array(plan, prim, mds.bias, &arrays[2], err));
     COP_TRY(cop_md_create(plan->arena, dst, NULL, &plain, err));
     COP_TRY(cop_plan__new_array(plan, prim->dst, plain, -1, &whole, err));
     COP_TRY(cop_plan__view(plan, whole, mds.dst, &arrays[3], err));
     struct cop_step *step;
-    COP_TRY(finish(plan, prim, pd, arrays, &step, err));
+    COP_TRY(cop_plan__add_linear(plan, prim, pd, arrays, &step, err));
     step->kind = "inner product";
     return COP_OK;
 }
@@ -293,11 +199,11 @@ enum cop_status cop_plan__build_matmul(
         .bias = arrays[2] >= 0 ? cop_plan__md(plan, arrays[2]) : NULL,
     };
     COP_TRY(cop_md_create(plan->arena, dst, NULL, &mds.dst, err));
-    const struct cop_attr attr = attr_of(prim);
+    const struct cop_attr attr = cop_plan__attr(prim);
     const struct cop_pd_request request = cop_plan__request(plan, &attr);
     struct cop_pd *pd;
     COP_TRY(cop_pd_matmul(&request, &mds, &pd, err));
     COP_TRY(cop_plan__new_array(plan, prim->dst, mds.dst, -1, &arrays[3], err));
     struct cop_step *step;
-    return finish(plan, prim, pd, arrays, &step, err);
+    return cop_plan__add_linear(plan, prim, pd, arrays, &step, err);
 }

@@ -209,7 +209,8 @@ enum cop_status cop_plan__build_copy(
 
 /* ---- concat -------------------------------------------------------------------------------- */
 
-/* Copies of our own into row-major, where oneDNN has no direct kernel. */
+/* Copies of our own, row-major where oneDNN has no direct kernel, into what some sources
+ * have been written to already otherwise. */
 static enum cop_status build_own_concat(
     struct cop_plan *plan,
     const struct cop_prim *prim,
@@ -221,24 +222,33 @@ static enum cop_status build_own_concat(
     struct moves *moves = new_moves(plan, n);
     if (moves == NULL) return COP_FAIL_NOMEM(err);
     const struct cop_md *md;
-    COP_TRY(
-        cop_md_create(plan->arena, cop_plan__shape(plan, prim->dst), NULL, &md, err));
-    COP_TRY(cop_plan__new_array(plan, prim->dst, md, -1, &args[n].array, err));
+    args[n].array = plan->first_array[prim->dst];
+    if (args[n].array < 0) {
+        COP_TRY(cop_md_create(
+            plan->arena, cop_plan__shape(plan, prim->dst), NULL, &md, err));
+        COP_TRY(cop_plan__new_array(plan, prim->dst, md, -1, &args[n].array, err));
+    }
+    md = cop_plan__md(plan, args[n].array);
     struct cop_offsets dst;
     COP_TRY(cop_offsets_of(plan->arena, md, &dst, err));
     int64_t first = 0;
+    int32_t n_copied = 0;
     for (int32_t i = 0; i < n; i++) {
         struct cop_copy *copy = &moves->copy[i];
         const struct cop_md *src = cop_plan__md(plan, args[i].array);
-        copy->rank = cop_md_rank(src);
-        for (int32_t k = 0; k < copy->rank; k++)
-            copy->dim[k] = cop_md_dim(src, k);
-        COP_TRY(cop_offsets_of(plan->arena, src, &copy->src, err));
-        copy->dst = dst;
-        copy->dst.axis[axis] += first;
-        first += copy->dim[axis];
+        copy->rank = -1;
+        if (!cop_plan__is_in_place(plan, args[i].array, prim)) {
+            copy->rank = cop_md_rank(src);
+            for (int32_t k = 0; k < copy->rank; k++)
+                copy->dim[k] = cop_md_dim(src, k);
+            COP_TRY(cop_offsets_of(plan->arena, src, &copy->src, err));
+            copy->dst = dst;
+            copy->dst.axis[axis] += first;
+            n_copied++;
+        }
+        first += cop_md_dim(src, axis);
     }
-    return add_moves(plan, prim, moves, args, err);
+    return n_copied > 0 ? add_moves(plan, prim, moves, args, err) : COP_OK;
 }
 
 enum cop_status cop_plan__build_concat(
@@ -259,6 +269,8 @@ enum cop_status cop_plan__build_concat(
         mds[i] = cop_plan__md(plan, args[i].array);
     }
     args[n].role = COP_ROLE_DST;
+    if (plan->first_array[prim->dst] >= 0)
+        return build_own_concat(plan, prim, args, err);
     const struct cop_pd_request request = cop_plan__request(plan, NULL);
     struct cop_pd *pd;
     enum cop_status status =

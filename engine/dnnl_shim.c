@@ -156,6 +156,42 @@ enum cop_status cop_md_create(
         "memory descriptor");
 }
 
+enum cop_status cop_md_channels_last(
+    struct cop_arena *arena,
+    const struct cop_shape *shape,
+    const struct cop_md **md,
+    struct cop_err *err)
+{
+    const int64_t *dim = shape->dim;
+    const int64_t strides[4] = {dim[1] * dim[2] * dim[3], 1, dim[1] * dim[3], dim[1]};
+    return cop_md_create(arena, shape, strides, md, err);
+}
+
+enum cop_status cop_md_part(
+    struct cop_arena *arena,
+    const struct cop_md *whole,
+    int32_t axis,
+    int64_t first,
+    int64_t n,
+    const struct cop_md **part,
+    int64_t *offset,
+    struct cop_err *err)
+{
+    struct cop_md *fresh = COP_ARENA_NEW(arena, struct cop_md);
+    if (fresh == NULL) return COP_FAIL_NOMEM(err);
+    dnnl_dims_t dims;
+    dnnl_dims_t offsets = {0};
+    memcpy(dims, whole->v2.dims, sizeof dims);
+    dims[axis] = n;
+    offsets[axis] = first;
+    dnnl_status_t status =
+        dnnl_memory_desc_init_submemory(&fresh->v2, &whole->v2, dims, offsets);
+    *offset = fresh->v2.offset0;
+    fresh->v2.offset0 = 0;
+    *part = fresh;
+    return cop_err_dnnl(err, status, "memory descriptor of a part");
+}
+
 enum cop_status cop_md_any(
     struct cop_arena *arena,
     const struct cop_shape *shape,
@@ -217,6 +253,27 @@ void cop_md_free(struct cop_md *md)
 bool cop_md_equal(const struct cop_md *a, const struct cop_md *b)
 {
     return dnnl_memory_desc_equal(&a->v2, &b->v2) != 0;
+}
+
+bool cop_md_is_channels_last(const struct cop_md *md)
+{
+    const dnnl_blocking_desc_t *blocking = &md->v2.format_desc.blocking;
+    return md->v2.ndims == 4 && md->v2.format_kind == dnnl_blocked &&
+           blocking->inner_nblks == 0 &&
+           (blocking->strides[1] == 1 || md->v2.dims[1] == 1);
+}
+
+int32_t cop_md_channel_block(const struct cop_md *md)
+{
+    const dnnl_blocking_desc_t *blocking = &md->v2.format_desc.blocking;
+    bool is_blocked = md->v2.ndims == 4 && md->v2.format_kind == dnnl_blocked &&
+                      blocking->inner_nblks == 1 && blocking->inner_idxs[0] == 1;
+    return is_blocked ? (int32_t)blocking->inner_blks[0] : 0;
+}
+
+int64_t cop_md_stride(const struct cop_md *md, int32_t axis)
+{
+    return md->v2.format_desc.blocking.strides[axis];
 }
 
 bool cop_md_is_padded(const struct cop_md *md)

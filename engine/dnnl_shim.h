@@ -69,6 +69,23 @@ COP_NODISCARD enum cop_status cop_md_like(
     const struct cop_shape *shape,
     const struct cop_md **md,
     struct cop_err *err);
+/** Channels innermost: [n][h][w][c] of a tensor with four axes. */
+COP_NODISCARD enum cop_status cop_md_channels_last(
+    struct cop_arena *arena,
+    const struct cop_shape *shape,
+    const struct cop_md **md,
+    struct cop_err *err);
+/** Elements [first, first + n) of @p axis of a tensor that lies as @p whole; the part starts
+ *  *offset elements behind it.  COP_EENGINE if a block would be torn. */
+COP_NODISCARD enum cop_status cop_md_part(
+    struct cop_arena *arena,
+    const struct cop_md *whole,
+    int32_t axis,
+    int64_t first,
+    int64_t n,
+    const struct cop_md **part,
+    int64_t *offset,
+    struct cop_err *err);
 /** On the heap; NULL when memory gives out.  cop_md_free accepts NULL. */
 struct cop_md *cop_md_copy(const struct cop_md *md);
 void cop_md_free(struct cop_md *md);
@@ -76,12 +93,18 @@ void cop_md_free(struct cop_md *md);
 bool cop_md_equal(const struct cop_md *a, const struct cop_md *b);
 /** The bytes are those of the row-major tensor without padding. */
 bool cop_md_is_plain(const struct cop_md *md);
+/** A tensor with four axes whose channels lie side by side, without blocks. */
+bool cop_md_is_channels_last(const struct cop_md *md);
 /** Some axis is padded to a multiple of its block. */
 bool cop_md_is_padded(const struct cop_md *md);
 size_t cop_md_bytes(const struct cop_md *md);
 /** Axes of the descriptor; a scalar counts as one axis of one element. */
 int32_t cop_md_rank(const struct cop_md *md);
 int64_t cop_md_dim(const struct cop_md *md, int32_t axis);
+/** 8 for nChw8c, 16 for nChw16c, 0 for other layouts. */
+int32_t cop_md_channel_block(const struct cop_md *md);
+/** Elements from one step of @p axis, or one block of them, to the next. */
+int64_t cop_md_stride(const struct cop_md *md, int32_t axis);
 /** Element (i0, i1, ...) lies at offset[0][i0] + offset[1][i1] + ... elements. */
 void cop_md_offsets(const struct cop_md *md, int32_t axis, int64_t *offset);
 

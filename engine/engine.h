@@ -56,6 +56,8 @@ struct cop_plan_options {
     /* Values kept readable besides the ends: fusion stops at them. */
     const struct cop_value *const *taps;
     int32_t n_taps;
+    bool
+        no_winograd; /* convolutions in their direct form only: half the rounding error */
 };
 
 /** COP_ENOMEM, COP_ESHAPE, COP_EUNSUPPORTED (batch or operator), COP_EENGINE. */

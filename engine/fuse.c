@@ -13,7 +13,7 @@ struct fuser {
 
 /* ---- who reads what ---------------------------------------------------------------------- */
 
-static void count_readers(const struct cop_program *program, int32_t *n_readers)
+void cop_program_count_readers(const struct cop_program *program, int32_t *n_readers)
 {
     memset(n_readers, 0, (size_t)program->n_tensors * sizeof n_readers[0]);
     for (int32_t i = 0; i < program->n_prims; i++) {
@@ -31,7 +31,7 @@ static void count_readers(const struct cop_program *program, int32_t *n_readers)
 static void find_readers(struct fuser *fuser)
 {
     const struct cop_program *program = fuser->program;
-    count_readers(program, fuser->n_readers);
+    cop_program_count_readers(program, fuser->n_readers);
     for (int32_t i = 0; i < program->n_prims; i++) {
         const struct cop_prim *prim = program->prims[i];
         for (int32_t k = 0; !prim->dead && k < prim->n_srcs; k++) {
@@ -245,14 +245,13 @@ static bool takes_eltwise(
     }
 }
 
-/* dst = conv + other, where other dies: it becomes the place of the result. */
+/* dst = conv + other.  Where other dies it becomes the place of the result; else a kernel
+ * of ours reads it, or it is copied first. */
 static bool takes_sum(
-    const struct fuser *fuser,
+    const struct cop_program *program,
     const struct cop_prim *prim,
-    const struct cop_prim *next,
-    int32_t position)
+    const struct cop_prim *next)
 {
-    const struct cop_program *program = fuser->program;
     if (prim->kind != COP_PRIM_CONV || prim->n_posts > 0) return false;
     if (next->kind != COP_PRIM_BINARY || next->as.binary != COP_BINARY_ADD)
         return false;
@@ -262,7 +261,6 @@ static bool takes_sum(
         if (prim->srcs[i] == other) return false; /* read and overwritten at once */
     }
     return other != prim->dst && summed->role == COP_TENSOR_COMPUTED && !summed->keep &&
-           fuser->reader[other] == position &&
            cop_shape_equal(&summed->shape, &program->tensors[prim->dst].shape);
 }
 
@@ -365,7 +363,7 @@ static enum cop_status fuse_once(
         prim->dead = true;
         return merge_nodes(program, next, prim, err);
     }
-    bool sum = takes_sum(fuser, prim, next, reader);
+    bool sum = takes_sum(program, prim, next);
     if (prim->kind == COP_PRIM_CONV || prim->kind == COP_PRIM_MATMUL)
         COP_TRY(fuse_line(program, prim, next, done, err));
     if (!*done && (sum || takes_eltwise(program, prim, next))) {

@@ -13,4 +13,7 @@ void cop_program_remove_dead(struct cop_program *program);
 COP_NODISCARD enum cop_status cop_program_fuse(
     struct cop_program *program, struct cop_err *err);
 
+/** How many primitives read each tensor, sums included.  @param n_readers [n_tensors] */
+void cop_program_count_readers(const struct cop_program *program, int32_t *n_readers);
+
 #endif

@@ -90,9 +90,10 @@ static size_t largest_scratchpad(const struct cop_plan *plan)
 {
     size_t most = 0;
     for (int32_t i = 0; i < plan->n_steps; i++) {
-        if (plan->steps[i]->pd == NULL) continue;
-        const struct cop_md *md = cop_pd_md(plan->steps[i]->pd, COP_ROLE_SCRATCHPAD);
-        size_t bytes = md != NULL ? cop_md_bytes(md) : 0;
+        const struct cop_step *step = plan->steps[i];
+        const struct cop_md *md =
+            step->pd != NULL ? cop_pd_md(step->pd, COP_ROLE_SCRATCHPAD) : NULL;
+        size_t bytes = md != NULL ? cop_md_bytes(md) : step->scratchpad_bytes;
         if (bytes > most) most = bytes;
     }
     return most;
@@ -116,8 +117,9 @@ enum cop_status cop_plan__place(struct cop_plan *plan, struct cop_err *err)
     for (int32_t i = 0; i < plan->n_arrays; i++) {
         struct cop_array *array = &plan->arrays[i];
         if (array->storage >= 0)
-            array->data =
-                plan->block + plan->storages[array->storage].offset / sizeof(float);
+            array->data = plan->block +
+                          plan->storages[array->storage].offset / sizeof(float) +
+                          array->offset;
     }
     return COP_OK;
 }

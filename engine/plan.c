@@ -156,6 +156,7 @@ enum cop_status cop_plan_create(
     COP_TRY(check_options(graph, options, err));
     struct cop_plan *fresh;
     COP_TRY(cop_plan__new(engine, options->threads, options->purpose, &fresh, err));
+    fresh->no_winograd = options->no_winograd || options->purpose != COP_PURPOSE_INFER;
     enum cop_status status =
         cop_program_create(fresh->arena, graph, options, &fresh->program, err);
     if (status == COP_OK) status = cop_plan__compile(fresh, err);

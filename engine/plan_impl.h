@@ -32,11 +32,18 @@ struct cop_storage {
     size_t offset;  /* in the plan's block */
 };
 
+/** Where a tensor that only a concat of channels reads may be written at once. */
+struct cop_slot {
+    const struct cop_prim *concat; /* NULL: none */
+    int64_t first;                 /* its first channel in the result */
+};
+
 /** One tensor in one layout. */
 struct cop_array {
     int32_t tensor;
     const struct cop_md *md;
     int32_t storage; /* -1: a constant, data set */
+    int64_t offset;  /* elements from the start of the storage */
     float *data;     /* after cop_plan__place */
     int32_t next;    /* another array of the same tensor; -1: none */
 };
@@ -62,6 +69,7 @@ struct cop_step {
     struct cop_kernel *kernel;
     cop_loop_fn *loop; /* ours */
     const void *loop_data;
+    size_t scratchpad_bytes; /* of a loop */
     double ms;
 };
 
@@ -89,12 +97,14 @@ struct cop_plan {
     struct cop_program *program;
     int threads;
     enum cop_purpose purpose;
+    bool no_winograd; /* convolutions in their direct form only */
 
     struct cop_array *arrays;
     int32_t n_arrays;
     int32_t cap_arrays;
-    int32_t *first_array; /* by tensor; -1: none */
-    int32_t *last_use;    /* by tensor: index of the last primitive that reads it */
+    int32_t *first_array;   /* by tensor; -1: none */
+    int32_t *last_use;      /* by tensor: index of the last primitive that reads it */
+    struct cop_slot *slots; /* by tensor: its place in the result of a concat */
     struct cop_storage *storages;
     int32_t n_storages;
     int32_t cap_storages;
@@ -179,6 +189,20 @@ COP_NODISCARD enum cop_status cop_plan__packed(
     int32_t *array,
     struct cop_err *err);
 
+/* ---- slots.c: concat without copies ------------------------------------------------- */
+
+COP_NODISCARD enum cop_status cop_plan__find_slots(
+    struct cop_plan *plan, struct cop_err *err);
+/** True when the tensor may be written straight into the result of a concat. */
+bool cop_plan__has_slot(const struct cop_plan *plan, int32_t tensor);
+/** The array in which a kernel that can write with any strides should leave the tensor: a
+ *  part of the result of a concat, channels last; or fresh, dense and channels last. */
+COP_NODISCARD enum cop_status cop_plan__channels_last_array(
+    struct cop_plan *plan, int32_t tensor, int32_t *array, struct cop_err *err);
+/** True when @p array, of a source of @p concat, is a part of the result already. */
+bool cop_plan__is_in_place(
+    const struct cop_plan *plan, int32_t array, const struct cop_prim *concat);
+
 /** Appends a step for @p prim (NULL: a reorder).  The result is the last argument. */
 COP_NODISCARD enum cop_status cop_plan__add_step(
     struct cop_plan *plan,
@@ -212,6 +236,28 @@ cop_builder_fn cop_plan__build_resample;
 cop_builder_fn cop_plan__build_select;
 cop_builder_fn cop_plan__build_deconv;
 cop_builder_fn cop_plan__build_own_eltwise; /* what oneDNN has no kernel for */
+
+/* Shared by the builders of convolution and products, build_linear.c. */
+struct cop_attr cop_plan__attr(const struct cop_prim *prim);
+bool cop_plan__is_const(const struct cop_plan *plan, int32_t tensor);
+/** True with a bias of its own or a folded shift. */
+bool cop_plan__has_bias(const struct cop_prim *prim);
+COP_NODISCARD enum cop_status cop_plan__bias_md(
+    struct cop_plan *plan, int64_t n, const struct cop_md **md, struct cop_err *err);
+COP_NODISCARD enum cop_status cop_plan__bias_array(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_md *md,
+    int32_t *array,
+    struct cop_err *err);
+/** The step of a kernel over src, weights, bias (-1: none), dst. */
+COP_NODISCARD enum cop_status cop_plan__add_linear(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    struct cop_pd *pd,
+    const int32_t arrays[4],
+    struct cop_step **step,
+    struct cop_err *err);
 
 /** The copy that a slice, pad, transpose or pick is, between tensors whose elements lie at
  *  @p whole (src, dst); rank -1 if nothing is copied. */

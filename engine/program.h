@@ -77,7 +77,7 @@ struct cop_post {
     enum cop_eltwise_alg alg; /* ELTWISE */
     float alpha;
     float beta;
-    int32_t tensor; /* SUM: this is added; it dies here */
+    int32_t tensor; /* SUM: this is added */
 };
 
 /** A per-channel line folded into weights and bias: y = scale * x + shift. */

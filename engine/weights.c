@@ -16,6 +16,8 @@ struct cop_pack {
     struct cop_md *md;
     bool is_transposed;
     bool is_bias;
+    const char *form_kind; /* of constant text; NULL: the layout says all */
+    int64_t form_parameter;
     int64_t n_affine; /* 0: none */
     double *affine;   /* [2][n_affine] scale, shift */
     float *data;
@@ -85,6 +87,14 @@ static bool same_affine(const struct cop_pack *pack, const struct cop_affine *af
            memcmp(pack->affine + affine->n, affine->shift, bytes) == 0;
 }
 
+static bool same_form(const struct cop_pack *pack, const struct cop_pack_form *form)
+{
+    if (form == NULL || pack->form_kind == NULL)
+        return form == NULL && pack->form_kind == NULL;
+    return strcmp(pack->form_kind, form->kind) == 0 &&
+           pack->form_parameter == form->parameter;
+}
+
 static struct cop_pack *find(
     const struct cop_weights *weights, const struct cop_pack_request *request)
 {
@@ -92,8 +102,8 @@ static struct cop_pack *find(
     for (struct cop_pack *pack = weights->first; pack != NULL; pack = pack->next) {
         if (pack->source == request->source->buf &&
             pack->is_transposed == (request->strides != NULL) &&
-            pack->is_bias == request->is_bias && cop_md_equal(pack->md, request->md) &&
-            same_affine(pack, request->affine))
+            pack->is_bias == request->is_bias && same_form(pack, request->form) &&
+            cop_md_equal(pack->md, request->md) && same_affine(pack, request->affine))
             return pack;
     }
     return NULL;
@@ -175,6 +185,21 @@ static enum cop_status fill_weights(
     return status;
 }
 
+static enum cop_status fill(
+    const struct cop_pack_request *request, float *data, struct cop_err *err)
+{
+    if (request->form != NULL)
+        return request->form->pack(
+            request->form->context,
+            request->source->data,
+            request->affine != NULL ? request->affine->scale : NULL,
+            data,
+            err);
+    if (!request->is_bias) return fill_weights(request, data, err);
+    fill_bias(request, data);
+    return COP_OK;
+}
+
 static enum cop_status copy_affine(
     struct cop_pack *pack, const struct cop_affine *affine)
 {
@@ -199,6 +224,10 @@ static enum cop_status make(
     pack->weights = weights;
     pack->is_transposed = request->strides != NULL;
     pack->is_bias = request->is_bias;
+    if (request->form != NULL) {
+        pack->form_kind = request->form->kind;
+        pack->form_parameter = request->form->parameter;
+    }
     pack->md = cop_md_copy(request->md);
     pack->bytes = cop_md_bytes(request->md);
     pack->data = cop_mem_aligned(pack->bytes);
@@ -208,10 +237,8 @@ static enum cop_status make(
     if (pack->md == NULL || pack->data == NULL ||
         copy_affine(pack, request->affine) != COP_OK)
         status = COP_FAIL(err, COP_ENOMEM, "out of memory for packed weights");
-    else if (request->is_bias)
-        fill_bias(request, pack->data);
     else
-        status = fill_weights(request, pack->data, err);
+        status = fill(request, pack->data, err);
     if (status != COP_OK) {
         free_pack(pack);
         return status;

@@ -23,6 +23,23 @@ COP_NODISCARD enum cop_status cop_weights_create(
 /** After all packs are released.  Accepts NULL. */
 void cop_weights_destroy(struct cop_weights *weights);
 
+/** A form of our own: what a loop reads instead of a oneDNN layout.  Two forms are the same
+ *  when kind, parameter and size are. */
+struct cop_pack_form {
+    const char *kind; /* "winograd"; compared by text */
+    int64_t parameter;
+    size_t bytes;
+    /** Fills @p packed from row-major @p elements (maybe unaligned), the lines of the
+     *  first axis times scale[i]; scale NULL: as they are. */
+    enum cop_status (*pack)(
+        const void *context,
+        const void *elements,
+        const double *scale,
+        float *packed,
+        struct cop_err *err);
+    const void *context; /* of pack; only used during the call */
+};
+
 /** What to pack.  The elements of @c source, visited in the order of @c md's axes with
  *  @c strides (NULL: row-major), times scale[i]; or, for @c is_bias, scale[i] * x + shift[i]
  *  where no source means x = 0.  i counts the first @c n_scale_axes axes of md. */
@@ -33,6 +50,7 @@ struct cop_pack_request {
     const struct cop_affine *affine; /* NULL: as it is */
     int32_t n_scale_axes;
     bool is_bias;
+    const struct cop_pack_form *form; /* instead of the layout; md then counts floats */
 };
 
 /** One more user of a pack, made if it is not there.  COP_ENOMEM. */
