@@ -6,52 +6,70 @@
 #include "base/par.h"
 #include "base/rng.h"
 #include "base/stats.h"
+#include "synth/bench_impl.h"
 
-enum { LEAST_RUNS = 30, MOST_RUNS = 2000, WARM_UPS = 3 };
+enum { LEAST_RUNS = 30, MOST_RUNS = 2000 };
 static const double RUN_FOR_MS = 500.0;
 
 struct subject {
     struct cop_plan *plan;
-    float **starts;
-    int32_t n_starts;
+    struct cop_bench_inputs inputs;
     double *ms; /* one per run */
 };
 
-static void subject_clear(struct subject *subject)
-{
-    for (int32_t i = 0; subject->starts != NULL && i < subject->n_starts; i++)
-        cop_mem_free(subject->starts[i]);
-    cop_mem_free(subject->starts);
-    cop_mem_free(subject->ms);
-    cop_plan_destroy(subject->plan);
-}
+/* ---- inputs and one run --------------------------------------------------------------- */
 
-static enum cop_status fill_starts(struct subject *subject, struct cop_err *err)
+enum cop_status cop_bench__inputs(
+    const struct cop_plan *plan, struct cop_bench_inputs *inputs, struct cop_err *err)
 {
     struct cop_rng rng;
     cop_rng_init(&rng, 1);
-    subject->n_starts = cop_plan_n_starts(subject->plan);
-    subject->starts = cop_mem_array((size_t)subject->n_starts, sizeof(float *));
-    if (subject->starts == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < subject->n_starts; i++) {
-        int64_t n = cop_shape_n(cop_plan_start_shape(subject->plan, i));
-        subject->starts[i] = cop_mem_array((size_t)n, sizeof(float));
-        if (subject->starts[i] == NULL) return COP_FAIL_NOMEM(err);
+    inputs->n = cop_plan_n_starts(plan);
+    inputs->starts = cop_mem_array((size_t)inputs->n, sizeof(float *));
+    if (inputs->starts == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < inputs->n; i++) {
+        int64_t n = cop_shape_n(cop_plan_start_shape(plan, i));
+        inputs->starts[i] = cop_mem_array((size_t)n, sizeof(float));
+        if (inputs->starts[i] == NULL) return COP_FAIL_NOMEM(err);
         for (int64_t k = 0; k < n; k++)
-            subject->starts[i][k] = (float)cop_rng_range(&rng, -1.0, 1.0);
+            inputs->starts[i][k] = (float)cop_rng_range(&rng, -1.0, 1.0);
     }
     return COP_OK;
 }
 
-/* One timed forward pass; outputs stay in the plan. */
+void cop_bench__inputs_clear(struct cop_bench_inputs *inputs)
+{
+    for (int32_t i = 0; inputs->starts != NULL && i < inputs->n; i++)
+        cop_mem_free(inputs->starts[i]);
+    cop_mem_free(inputs->starts);
+    *inputs = (struct cop_bench_inputs){0};
+}
+
+enum cop_status cop_bench__time_run(
+    struct cop_plan *plan,
+    const struct cop_bench_inputs *inputs,
+    double *ms,
+    struct cop_err *err)
+{
+    double before = cop_clock_ms();
+    COP_TRY(cop_plan_run(plan, (const float *const *)inputs->starts, NULL, err));
+    *ms = cop_clock_ms() - before;
+    return COP_OK;
+}
+
+/* ---- latency -------------------------------------------------------------------------- */
+
+static void subject_clear(struct subject *subject)
+{
+    cop_bench__inputs_clear(&subject->inputs);
+    cop_mem_free(subject->ms);
+    cop_plan_destroy(subject->plan);
+}
+
 static enum cop_status time_run(
     struct subject *subject, double *ms, struct cop_err *err)
 {
-    double before = cop_clock_ms();
-    COP_TRY(
-        cop_plan_run(subject->plan, (const float *const *)subject->starts, NULL, err));
-    *ms = cop_clock_ms() - before;
-    return COP_OK;
+    return cop_bench__time_run(subject->plan, &subject->inputs, ms, err);
 }
 
 static enum cop_status subject_init(
@@ -66,10 +84,10 @@ static enum cop_status subject_init(
         .threads = options->threads,
     };
     COP_TRY(cop_plan_create(engine, graph, &plan_options, &subject->plan, err));
-    COP_TRY(fill_starts(subject, err));
+    COP_TRY(cop_bench__inputs(subject->plan, &subject->inputs, err));
     subject->ms = cop_mem_array(MOST_RUNS, sizeof(double));
     if (subject->ms == NULL) return COP_FAIL_NOMEM(err);
-    for (int i = 0; i < WARM_UPS; i++)
+    for (int i = 0; i < COP_BENCH_WARM_UPS; i++)
         COP_TRY(time_run(subject, &subject->ms[0], err));
     return COP_OK;
 }

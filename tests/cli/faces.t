@@ -80,6 +80,24 @@ $ coppice bench model --runs 5 --batch 2 --threads 1
 > machine *oneDNN *
 $ coppice bench $SOURCE/examples/faces/faces.onnx --runs 5 --json | json_check $SOURCE/docs/json.md bench
 > keys as documented
+$ coppice bench model --streams 1 --threads 1 --batch 2 --seconds 0.1
+> streams      1 of 1 thread, with a batch of 2*
+> throughput *images/s
+> stream  runs *
+> 1 *
+> all *
+$ coppice bench model --throughput --seconds 0.1 --json | json_check $SOURCE/docs/json.md 'bench --streams'
+> keys as documented
+$ coppice bench model --auto --seconds 0.1
+> streams  threads *
+> *1 *
+> throughput * stream* of *
+> latency * stream* of *
+$ coppice bench model --auto --seconds 0.1 --json | json_check $SOURCE/docs/json.md 'bench --auto'
+> keys as documented
+$ coppice bench model --streams 1000 --threads 2
+! coppice: 1000 streams of 2 threads need 2000 processors, this process may use *
+= 2
 
 # Arrays in and out: 3 samples of zeros, written by hand.
 $ { printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3, 48, 48), }"; head -c 82944 /dev/zero; } >x.npy; coppice run model --input x.npy --output y.npy

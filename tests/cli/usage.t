@@ -95,6 +95,9 @@ $ coppice bench model --batch 99999999999999999999
 $ coppice bench model --batch 2.5
 ! *'2.5' is not a whole number
 = 2
+$ coppice bench model --auto --streams 2
+! coppice: only one of --runs, --streams, --throughput and --auto can be given
+= 2
 $ coppice list --threads 5000
 ! coppice: option --threads: 5000 is above 1024
 = 2

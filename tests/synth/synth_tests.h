@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 
 int test_evaluate(void);
+int test_throughput(void);
 int test_generate(void);
 int test_project(void);
 int test_search(void);
