@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/par.h"
-#include "importers/onnx_read.h"
+#include "importers/import.h"
 #include "ops/ops.h"
 #include "synth/project.h"
 
@@ -72,10 +72,18 @@ enum cop_status cop_cli_open_engine(struct cop_cli *cli, struct cop_err *err)
     return cop_engine_create(&cli->engine, err);
 }
 
+static bool has_model_suffix(const char *word)
+{
+    static const char *const suffixes[] = {".onnx", ".h5", ".hdf5"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (ends_with(word, suffixes[i])) return true;
+    return false;
+}
+
 bool cop_cli_is_model_path(const char *word)
 {
     return strchr(word, '/') != NULL ||
-           (ends_with(word, ".onnx") && cop_file_exists(word));
+           (has_model_suffix(word) && cop_file_exists(word));
 }
 
 const char *cop_cli_stem(struct cop_arena *arena, const char *path)
@@ -94,7 +102,7 @@ enum cop_status cop_cli_check_name(const char *name, struct cop_err *err)
                                "0123456789_-.";
     const size_t n = strlen(name);
     if (n > 0 && n <= MAX_NAME && strspn(name, good) == n && name[0] != '-' &&
-        name[0] != '.' && !ends_with(name, ".onnx"))
+        name[0] != '.' && !has_model_suffix(name))
         return COP_OK;
     return COP_FAIL(
         err,
@@ -107,7 +115,7 @@ enum cop_status cop_cli_check_name(const char *name, struct cop_err *err)
 enum cop_status cop_cli_read_model(
     const char *path, struct cop_graph **graph, struct cop_err *err)
 {
-    COP_TRY(cop_onnx_read_file(path, &cop_ops_standard, graph, err));
+    COP_TRY(cop_import_file(path, &cop_ops_standard, graph, err));
     const enum cop_status status = cop_ops_simplify(*graph, err);
     if (status == COP_OK) return COP_OK;
     cop_graph_destroy(*graph);

@@ -2,6 +2,7 @@
 #include "importers/onnx_read.h"
 
 #include "base/mem.h"
+#include "importers/message.h"
 #include "importers/onnx_external.h"
 #include "importers/onnx_model.h"
 
@@ -164,17 +165,6 @@ static enum cop_status read_model(
     return settle(model->graph, err);
 }
 
-/* Long paths are shortened from the left: the message behind the name matters more. */
-static void put_file_name(const char *name, struct cop_err *err)
-{
-    enum { MOST = 80 };
-    size_t n = strlen(name);
-    if (n <= MOST)
-        cop_err_in(err, "%s", name);
-    else
-        cop_err_in(err, "...%s", name + n - MOST);
-}
-
 enum cop_status cop_onnx_read_bytes(
     struct cop_buf *bytes,
     const struct cop_op_set *ops,
@@ -200,7 +190,7 @@ enum cop_status cop_onnx_read_bytes(
     }
     cop_graph_destroy(model.graph);
     const char *name = model.options->file_name;
-    put_file_name(name != NULL ? name : "model", err);
+    cop_importers__put_file_name(name != NULL ? name : "model", err);
     return status;
 }
 
@@ -215,7 +205,7 @@ enum cop_status cop_onnx_read_file(
     enum cop_status status = cop_buf_map(path, &bytes, err);
     if (status == COP_OK) status = cop_importers__beside_create(path, &beside, err);
     if (status != COP_OK) {
-        put_file_name(path, err);
+        cop_importers__put_file_name(path, err);
     } else {
         struct cop_onnx_read_options options = {
             .file_name = path,

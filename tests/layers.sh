@@ -58,6 +58,7 @@ only 'omp\.h' base/
 only 'oneapi/|dnnl' engine/dnnl_shim
 only 'jpeglib|png\.h' data/ explain/png
 only 'protobuf-c' importers/ exporters/
+only 'hdf5' importers/hdf5_scan
 only 'curl/' exporters/
 only 'lapacke|cblas' prune/
 only 'sqlite3' store/
