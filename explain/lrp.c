@@ -252,10 +252,17 @@ static enum cop_status propagate(
     return read_sources(flow, is_ratio, scratch, err);
 }
 
-/* The first source shaped as the first result takes all of its relevance. */
-static enum cop_status pass_on(struct flow *flow, struct cop_err *err)
+/* The first source shaped as the first result takes all of its relevance; other results,
+ * statistics of the first, keep theirs. */
+static enum cop_status pass_on(
+    struct flow *flow, struct cop_relevance_balance *balance, struct cop_err *err)
 {
     const struct cop_node *node = flow->node;
+    double magnitude = 0;
+    for (int32_t d = 1; d < node->n_dst; d++)
+        if (node->dst[d])
+            balance->absorbed +=
+                sum_of(flow->io->dst_relevance[d], flow->dst_n[d], &magnitude);
     for (int32_t i = 0; i < flow->n_starts; i++) {
         if (!cop_shape_equal(&flow->starts[i]->shape, &node->dst[0]->shape)) continue;
         float *r = flow->io->src_relevance[flow->start_slot[i]];
@@ -280,7 +287,7 @@ static enum cop_status apply_rule(
     switch (flow->node->op->relevance->rule) {
     case COP_RELEVANCE_RATIO: return propagate(flow, true, scratch, balance, err);
     case COP_RELEVANCE_MOVE: return propagate(flow, false, scratch, balance, err);
-    case COP_RELEVANCE_PASS: return pass_on(flow, err);
+    case COP_RELEVANCE_PASS: return pass_on(flow, balance, err);
     case COP_RELEVANCE_STOP: balance->absorbed = balance->arrived; return COP_OK;
     }
     return COP_FAIL(err, COP_EINVAL, "unknown relevance rule");

@@ -1,4 +1,4 @@
-/* ops/conv.c - Conv over two spatial axes, grouped and depthwise included. */
+/* ops/conv.c - Conv over one or two spatial axes, grouped and depthwise included. */
 #include "ops/row.h"
 
 struct conv_attrs {
@@ -55,16 +55,17 @@ static enum cop_status conv_kernel(
 {
     const struct cop_ints *const given = &attrs->window.kernel_shape;
     if (given->at == NULL) return COP_OK;
-    if (given->n == 2 && given->at[0] == weights->dim[2] &&
-        given->at[1] == weights->dim[3])
-        return COP_OK;
+    bool is_same = given->n == weights->rank - 2;
+    for (int32_t i = 2; is_same && i < weights->rank; i++)
+        is_same = given->at[i - 2] == weights->dim[i];
+    if (is_same) return COP_OK;
+    char text[COP_SHAPE_TEXT];
     return COP_FAIL(
         err,
         COP_ESHAPE,
-        "kernel_shape starts with %lld, weights have %lldx%lld",
+        "kernel_shape starts with %lld, weights are %s",
         (long long)(given->n > 0 ? given->at[0] : 0),
-        (long long)weights->dim[2],
-        (long long)weights->dim[3]);
+        cop_shape_print(weights, text, sizeof text));
 }
 
 static enum cop_status conv_infer(
@@ -77,14 +78,8 @@ static enum cop_status conv_infer(
     const bool has_bias = cop_ops__has(node, 2);
     for (int32_t i = 0; i < (has_bias ? 3 : 2); i++)
         COP_TRY(cop_ops__want_f32(src, i, err));
-    if (src[0].shape.rank == 3 || src[0].shape.rank == 5)
-        return COP_FAIL(
-            err,
-            COP_EUNSUPPORTED,
-            "src has %d spatial axes, only 2 are supported",
-            src[0].shape.rank - 2);
-    COP_TRY(cop_ops__want_rank(src, 0, 4, err));
-    COP_TRY(cop_ops__want_rank(src, 1, 4, err));
+    COP_TRY(cop_ops__want_image(src, 0, err));
+    COP_TRY(cop_ops__want_rank(src, 1, src[0].shape.rank, err));
     COP_TRY(conv_channels(attrs, src, has_bias, err));
     COP_TRY(conv_kernel(attrs, &src[1].shape, err));
     struct cop_window window;
@@ -97,10 +92,9 @@ static enum cop_status conv_infer(
         &window,
         produced,
         err));
-    const int64_t dims[4] = {
-        src[0].shape.dim[0], src[1].shape.dim[0], produced[0], produced[1]};
-    dst[0].dtype = COP_F32;
-    dst[0].shape = cop_shape_make(4, dims);
+    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = src[0].shape};
+    dst[0].shape.dim[1] = src[1].shape.dim[0];
+    cop_ops__set_image(&dst[0].shape, produced);
     return COP_OK;
 }
 
@@ -109,7 +103,7 @@ static enum cop_status conv_macs(
 {
     const struct cop_shape *const weights = &node->src[1]->shape;
     return cop_ops__macs(
-        &node->dst[0]->shape, cop_shape_span(weights, 1, 4), macs, err);
+        &node->dst[0]->shape, cop_shape_span(weights, 1, weights->rank), macs, err);
 }
 
 static enum cop_status conv_lower(
@@ -126,12 +120,15 @@ static enum cop_status conv_lower(
         &window,
         produced,
         err));
-    const struct cop_ref operands[3] = {
-        cop_emit_src(emitter, 0),
-        cop_emit_src(emitter, 1),
-        cop_ops__has(node, 2) ? cop_emit_src(emitter, 2) : COP_REF_ABSENT};
-    return cop_emit_conv(
-        emitter, &window, attrs->group, operands, cop_emit_dst(emitter, 0), err);
+    const struct cop_shape kernels =
+        cop_ops__image(&cop_emit_src_fact(emitter, 1)->shape);
+    struct cop_ref ends[2];
+    struct cop_ref weights = COP_REF_ABSENT;
+    COP_TRY(cop_ops__emit_image(emitter, ends, err));
+    COP_TRY(cop_emit_view(emitter, cop_emit_src(emitter, 1), &kernels, &weights, err));
+    const struct cop_ref operands[3] = {ends[0], weights, cop_emit_src(emitter, 2)};
+    COP_TRY(cop_emit_conv(emitter, &window, attrs->group, operands, ends[1], err));
+    return cop_ops__finish_image(emitter, ends, err);
 }
 
 /* ---- coupling -------------------------------------------------------------------- */
@@ -194,13 +191,15 @@ static enum cop_status conv_refit(
     return COP_OK;
 }
 
-/* A depthwise convolution mixes no channels: nothing there to solve for. */
+/* A depthwise convolution mixes no channels: nothing there to solve for.  Repair reads
+ * images only. */
 static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
 {
     const struct conv_attrs *const attrs = node->attrs;
     struct cop_window window;
     int64_t produced[2] = {0, 0};
     if (node->src[1]->data == NULL || is_depthwise(node)) return false;
+    if (node->src[0]->shape.rank != 4) return false;
     if (cop_ops__window(
             &attrs->window,
             &node->src[0]->shape,

@@ -187,16 +187,31 @@ struct cop_ops__window_attrs {
         .first_opset = (dilations_from)                                                \
     }
 
-/** The window with its paddings spelled out, and the extents it produces.  Where ceil mode
- *  reaches past the given padding, pads_r grows by that much.
- *  COP_ESHAPE, COP_EUNSUPPORTED. */
+/** The shape as an image: [n][c][w] becomes [n][c][1][w], others stay. */
+struct cop_shape cop_ops__image(const struct cop_shape *shape);
+/** COP_EUNSUPPORTED unless the operand has one or two spatial axes. */
+COP_NODISCARD enum cop_status cop_ops__want_image(
+    const struct cop_fact *src, int32_t slot, struct cop_err *err);
+
+/** The window with its paddings spelled out, and the extents it produces; with one spatial
+ *  axis, the first of the two is trivial.  Where ceil mode reaches past the given padding,
+ *  pads_r grows by that much.  COP_ESHAPE, COP_EUNSUPPORTED. */
 COP_NODISCARD enum cop_status cop_ops__window(
     const struct cop_ops__window_attrs *attrs,
-    const struct cop_shape *src, /* rank 4 */
-    const int64_t *kernel,       /* 2 extents */
+    const struct cop_shape *src, /* rank 3 or 4 */
+    const int64_t *kernel,       /* an extent per spatial axis */
     bool is_ceil,
     struct cop_window *window,
     int64_t produced[2],
     struct cop_err *err);
+/** Writes what a window produces into the spatial axes of a shape of rank 3 or 4. */
+void cop_ops__set_image(struct cop_shape *shape, const int64_t produced[2]);
+
+/** Source 0 and a place for result 0 as images; what is computed between the two calls
+ *  reads ends[0] and writes ends[1]. */
+COP_NODISCARD enum cop_status cop_ops__emit_image(
+    struct cop_emitter *emitter, struct cop_ref ends[2], struct cop_err *err);
+COP_NODISCARD enum cop_status cop_ops__finish_image(
+    struct cop_emitter *emitter, const struct cop_ref ends[2], struct cop_err *err);
 
 #endif

@@ -17,6 +17,7 @@
  *     prune=cut      some channels of the first activation may be cut
  *     prune=frozen   none may
  *     via=last       the channels to cut lie on the last axis, not on axis 1
+ *     via=line       of sources with three axes they lie on axis 1, not on the last
  *     grad=no        the gradient is not checked
  *   => text          the line must fail with that text in its message
  * Lines that start with # are comments. */
@@ -56,6 +57,7 @@ struct case_line {
     bool must_cut;
     bool must_freeze;
     bool is_last_axis;
+    bool is_line;
     bool has_grad;
 };
 

@@ -41,18 +41,20 @@ static enum cop_status random_constant(
     return status;
 }
 
-/* A linear layer over axis 1 (a 1x1 convolution) or over the last axis (a product). */
+/* A linear layer over axis 1 (a 1x1 convolution, of so many axes) or over the last axis (a
+ * product; no axes). */
 static enum cop_status add_layer(
     struct check *check,
     struct net *net,
     const int64_t in_out[2],
-    bool is_conv,
+    int conv_rank,
     bool is_positive,
     struct cop_value **value)
 {
     struct cop_value *src[3] = {*value, NULL, NULL};
+    const bool is_conv = conv_rank > 0;
     const struct cop_shape weights = {
-        is_conv ? 4 : 2,
+        is_conv ? conv_rank : 2,
         {is_conv ? in_out[1] : in_out[0], is_conv ? in_out[0] : in_out[1], 1, 1}};
     const struct cop_shape bias = {1, {in_out[1]}};
     COP_TRY(random_constant(check, net, weights, is_positive, &src[1]));
@@ -113,7 +115,9 @@ static enum cop_status average(
  * convolution on axis 1, also where the line splits them over two axes. */
 static bool comes_from_conv(const struct case_line *line, const struct cop_shape *shape)
 {
-    return (shape->rank == 4 || shape->rank == 5) && !line->is_last_axis;
+    return (shape->rank == 4 || shape->rank == 5 ||
+            (shape->rank == 3 && line->is_line)) &&
+           !line->is_last_axis;
 }
 
 static enum cop_status add_sources(struct check *check, struct net *net)
@@ -139,8 +143,13 @@ static enum cop_status add_sources(struct check *check, struct net *net)
         COP_TRY(cop_graph_add_input(
             net->graph, "x", COP_F32, &shape, &net->src[s], &check->err));
         if (shape.rank > 1)
-            COP_TRY(
-                add_layer(check, net, in_out, is_conv, from->low >= 0.0, &net->src[s]));
+            COP_TRY(add_layer(
+                check,
+                net,
+                in_out,
+                is_conv ? shape.rank : 0,
+                from->low >= 0.0,
+                &net->src[s]));
         if (from->shape.rank == 5 && is_conv)
             COP_TRY(reshape_to(check, net, &from->shape, &net->src[s]));
     }
@@ -196,7 +205,7 @@ static enum cop_status add_consumers(struct check *check, struct net *net, bool 
         if (shape->rank >= 2) {
             const int64_t in_out[2] = {
                 shape->dim[is_conv ? 1 : shape->rank - 1], N_OUT};
-            COP_TRY(add_layer(check, net, in_out, is_conv, false, &value));
+            COP_TRY(add_layer(check, net, in_out, is_conv ? 4 : 0, false, &value));
         }
         COP_TRY(cop_graph_mark_output(net->graph, value, &check->err));
     }
@@ -333,7 +342,7 @@ static bool is_aimed_at(
             if (!comes_from_conv(check->line, shape) && axis == shape->rank - 1)
                 return true;
             if (comes_from_conv(check->line, shape) && axis >= 1 &&
-                axis <= shape->rank - 3)
+                axis <= (shape->rank == 3 ? 1 : shape->rank - 3))
                 return true;
         }
     }

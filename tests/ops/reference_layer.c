@@ -32,23 +32,55 @@ static int64_t count_windows(
     return n;
 }
 
+/* A line is an image of one row. */
+static struct cop_shape as_image(const struct cop_shape *shape)
+{
+    struct cop_shape image = *shape;
+    if (shape->rank != 3) return image;
+    image.rank = 4;
+    image.dim[2] = 1;
+    image.dim[3] = shape->dim[2];
+    return image;
+}
+
+/* The shape of a result, with as many axes as the source. */
+static struct cop_shape like_source(const struct ref_call *call, struct cop_shape image)
+{
+    if (call->src[0].shape.rank != 3) return image;
+    image.rank = 3;
+    image.dim[2] = image.dim[3];
+    return image;
+}
+
+/* Entries for the spatial axes that there are; the other one keeps @p absent. */
+static void spatial(
+    const struct ref_call *call, const char *name, int64_t absent, int64_t to[2])
+{
+    int64_t list[2] = {absent, absent};
+    to[0] = to[1] = absent;
+    const int n = ref_ints(call, name, list, 2);
+    for (int i = 0; i < n; i++)
+        to[2 - n + i] = list[i];
+}
+
 static void find_window(
     const struct ref_call *call, const int64_t *kernel, struct window *window)
 {
     const char *const mode = ref_text(call, "auto_pad", "NOTSET");
+    const struct cop_shape image = as_image(&call->src[0].shape);
+    const int n_axes = call->src[0].shape.rank - 2;
     int64_t pads[4] = {0, 0, 0, 0};
-    for (int i = 0; i < 2; i++) {
-        window->kernel[i] = kernel[i];
-        window->strides[i] = window->dilations[i] = 1;
-    }
-    (void)ref_ints(call, "strides", window->strides, 2);
-    (void)ref_ints(call, "dilations", window->dilations, 2);
+    spatial(call, "strides", 1, window->strides);
+    spatial(call, "dilations", 1, window->dilations);
     (void)ref_ints(call, "pads", pads, 4);
     for (int i = 0; i < 2; i++) {
-        const int64_t extent = call->src[0].shape.dim[2 + i];
+        window->kernel[i] = kernel[i];
+        const int given = i - (2 - n_axes);
+        const bool is_given = strcmp(mode, "NOTSET") == 0 && given >= 0;
+        const int64_t extent = image.dim[2 + i];
         const int64_t reach = (kernel[i] - 1) * window->dilations[i] + 1;
-        window->pads_l[i] = strcmp(mode, "NOTSET") == 0 ? pads[i] : 0;
-        window->pads_r[i] = strcmp(mode, "NOTSET") == 0 ? pads[2 + i] : 0;
+        window->pads_l[i] = is_given ? pads[given] : 0;
+        window->pads_r[i] = is_given ? pads[n_axes + given] : 0;
         if (strncmp(mode, "SAME", 4) == 0) {
             const int64_t n = (extent + window->strides[i] - 1) / window->strides[i];
             const int64_t missing = (n - 1) * window->strides[i] + reach - extent;
@@ -84,6 +116,8 @@ static double conv_at(
 {
     const struct ref_tensor *const src = &call->src[0];
     const struct ref_tensor *const weights = &call->src[1];
+    const struct cop_shape image = as_image(&src->shape);
+    const struct cop_shape kernels = as_image(&weights->shape);
     const int64_t ic = weights->shape.dim[1];
     const int64_t oc = weights->shape.dim[0] / ref_int(call, "group", 1);
     double sum = ref_has(call, 2) ? call->src[2].at[at->o] : 0.0;
@@ -98,10 +132,10 @@ static double conv_at(
                 tap(window, 0, at->y, ky),
                 tap(window, 1, at->x, kx)};
             call->macs++;
-            if (s_at[2] < 0 || s_at[2] >= src->shape.dim[2]) continue;
-            if (s_at[3] < 0 || s_at[3] >= src->shape.dim[3]) continue;
-            sum += src->at[ref_ravel(&src->shape, s_at)] *
-                   weights->at[ref_ravel(&weights->shape, w_at)];
+            if (s_at[2] < 0 || s_at[2] >= image.dim[2]) continue;
+            if (s_at[3] < 0 || s_at[3] >= image.dim[3]) continue;
+            sum += src->at[ref_ravel(&image, s_at)] *
+                   weights->at[ref_ravel(&kernels, w_at)];
         }
     }
     return sum;
@@ -110,11 +144,13 @@ static double conv_at(
 static void conv(struct ref_call *call)
 {
     struct window window;
-    find_window(call, &call->src[1].shape.dim[2], &window);
+    const struct cop_shape kernels = as_image(&call->src[1].shape);
+    find_window(call, &kernels.dim[2], &window);
     const int64_t dims[4] = {
         call->src[0].shape.dim[0], call->src[1].shape.dim[0], window.n[0], window.n[1]};
     const struct cop_shape shape = cop_shape_make(4, dims);
-    ref_make(&call->dst[0], COP_F32, &shape);
+    const struct cop_shape result = like_source(call, shape);
+    ref_make(&call->dst[0], COP_F32, &result);
     for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&shape, i, at);
@@ -129,7 +165,10 @@ static double pool_at(
     const struct ref_call *call, const struct window *window, const int64_t *at)
 {
     const struct ref_tensor *const src = &call->src[0];
+    const struct cop_shape image = as_image(&src->shape);
     const bool is_max = strcmp(call->op, "MaxPool") == 0;
+    const bool is_lp = strcmp(call->op, "LpPool") == 0;
+    const double p = (double)ref_int(call, "p", 2);
     const bool counts_pads = ref_int(call, "count_include_pad", 0) != 0;
     double result = is_max ? -INFINITY : 0.0;
     int64_t n = 0;
@@ -138,7 +177,7 @@ static double pool_at(
         bool is_inside = true;
         bool is_padded = true;
         for (int i = 0; i < 2; i++) {
-            const int64_t extent = src->shape.dim[2 + i];
+            const int64_t extent = image.dim[2 + i];
             const int64_t step = i == 0 ? k / window->kernel[1] : k % window->kernel[1];
             s_at[2 + i] = tap(window, i, at[2 + i], step);
             is_inside = is_inside && s_at[2 + i] >= 0 && s_at[2 + i] < extent;
@@ -146,9 +185,10 @@ static double pool_at(
         }
         n += is_inside || (counts_pads && is_padded);
         if (!is_inside) continue;
-        const double x = src->at[ref_ravel(&src->shape, s_at)];
-        result = is_max ? fmax(result, x) : result + x;
+        const double x = src->at[ref_ravel(&image, s_at)];
+        result = is_max ? fmax(result, x) : result + (is_lp ? pow(fabs(x), p) : x);
     }
+    if (is_lp) return pow(result, 1.0 / p);
     return is_max ? result : result / (double)n;
 }
 
@@ -156,12 +196,13 @@ static void pool(struct ref_call *call)
 {
     struct window window;
     int64_t kernel[2] = {1, 1};
-    (void)ref_ints(call, "kernel_shape", kernel, 2);
+    spatial(call, "kernel_shape", 1, kernel);
     find_window(call, kernel, &window);
-    struct cop_shape shape = call->src[0].shape;
+    struct cop_shape shape = as_image(&call->src[0].shape);
     shape.dim[2] = window.n[0];
     shape.dim[3] = window.n[1];
-    ref_make(&call->dst[0], COP_F32, &shape);
+    const struct cop_shape result = like_source(call, shape);
+    ref_make(&call->dst[0], COP_F32, &result);
     for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&shape, i, at);
@@ -173,17 +214,23 @@ static void global_pool(struct ref_call *call)
 {
     const struct ref_tensor *const src = &call->src[0];
     const bool is_max = strcmp(call->op, "GlobalMaxPool") == 0;
-    const int64_t plane = src->shape.dim[2] * src->shape.dim[3];
+    const bool is_lp = strcmp(call->op, "GlobalLpPool") == 0;
+    const double p = (double)ref_int(call, "p", 2);
+    const int64_t plane = cop_shape_span(&src->shape, 2, src->shape.rank);
     struct cop_shape shape = src->shape;
-    shape.dim[2] = shape.dim[3] = 1;
+    for (int i = 2; i < shape.rank; i++)
+        shape.dim[i] = 1;
     ref_make(&call->dst[0], COP_F32, &shape);
     for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
         double result = is_max ? -INFINITY : 0.0;
-        for (int64_t p = 0; p < plane; p++) {
-            const double x = src->at[i * plane + p];
-            result = is_max ? fmax(result, x) : result + x / (double)plane;
+        for (int64_t k = 0; k < plane; k++) {
+            const double x = src->at[i * plane + k];
+            if (is_lp)
+                result += pow(fabs(x), p);
+            else
+                result = is_max ? fmax(result, x) : result + x / (double)plane;
         }
-        call->dst[0].at[i] = result;
+        call->dst[0].at[i] = is_lp ? pow(result, 1.0 / p) : result;
     }
 }
 
@@ -302,8 +349,10 @@ const struct ref_row ref_layer_rows[] = {
     {"Conv", conv},
     {"Gemm", gemm},
     {"GlobalAveragePool", global_pool},
+    {"GlobalLpPool", global_pool},
     {"GlobalMaxPool", global_pool},
     {"LogSoftmax", softmax},
+    {"LpPool", pool},
     {"MatMul", matmul},
     {"MaxPool", pool},
     {"Softmax", softmax},

@@ -37,5 +37,64 @@ static void tile(struct ref_call *call)
     }
 }
 
+/* ---- blocks --------------------------------------------------------------------------- */
+
+/* Which channel of the deep tensor, of @p c per block position, holds position (y, x). */
+static int64_t deep_channel(
+    const struct ref_call *call, int64_t b, int64_t c, int64_t n, const int64_t yx[2])
+{
+    const int64_t position = yx[0] * b + yx[1];
+    const bool is_crd = strcmp(ref_text(call, "mode", "DCR"), "CRD") == 0;
+    return is_crd ? c * b * b + position : position * n + c;
+}
+
+static void depth_to_space(struct ref_call *call)
+{
+    const struct ref_tensor *const src = &call->src[0];
+    const int64_t b = ref_int(call, "blocksize", 1);
+    struct cop_shape shape = src->shape;
+    shape.dim[1] /= b * b;
+    shape.dim[2] *= b;
+    shape.dim[3] *= b;
+    ref_make(&call->dst[0], src->dtype, &shape);
+    for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
+        int64_t at[COP_MAX_RANK];
+        ref_unravel(&shape, i, at);
+        const int64_t yx[2] = {at[2] % b, at[3] % b};
+        const int64_t from[4] = {
+            at[0],
+            deep_channel(call, b, at[1], shape.dim[1], yx),
+            at[2] / b,
+            at[3] / b};
+        call->dst[0].at[i] = src->at[ref_ravel(&src->shape, from)];
+    }
+}
+
+static void space_to_depth(struct ref_call *call)
+{
+    const struct ref_tensor *const src = &call->src[0];
+    const int64_t b = ref_int(call, "blocksize", 1);
+    struct cop_shape shape = src->shape;
+    shape.dim[1] *= b * b;
+    shape.dim[2] /= b;
+    shape.dim[3] /= b;
+    ref_make(&call->dst[0], src->dtype, &shape);
+    for (int64_t i = 0; i < ref_n(src); i++) {
+        int64_t at[COP_MAX_RANK];
+        ref_unravel(&src->shape, i, at);
+        const int64_t yx[2] = {at[2] % b, at[3] % b};
+        const int64_t to[4] = {
+            at[0],
+            deep_channel(call, b, at[1], src->shape.dim[1], yx),
+            at[2] / b,
+            at[3] / b};
+        call->dst[0].at[ref_ravel(&shape, to)] = src->at[i];
+    }
+}
+
 const struct ref_row ref_map_rows[] = {
-    {"Expand", expand}, {"Tile", tile}, {NULL, NULL}};
+    {"DepthToSpace", depth_to_space},
+    {"Expand", expand},
+    {"SpaceToDepth", space_to_depth},
+    {"Tile", tile},
+    {NULL, NULL}};
