@@ -33,8 +33,8 @@ class Runner:
     """A process with one network loaded.  Stopped (SIGSTOP) whenever it is not its turn, so
     that no idle thread of it can spin beside another."""
 
-    def __init__(self, name, command):
-        self.name, self.process = name, None
+    def __init__(self, name, command, folder):
+        self.name = name
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [str(word) for word in command],
@@ -42,6 +42,8 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
+            # Where torch.compile keeps its code from one start to the next.
+            env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")},
         )
         word, load_ms, first_ms, self.version = self.answer().split(maxsplit=3)
         if word != "ready":
@@ -78,8 +80,6 @@ class Runner:
         return [np.fromfile(f"{prefix}.out{i}", np.float32) for i in range(n)]
 
     def close(self):
-        if self.process is None:
-            return
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
@@ -147,8 +147,9 @@ def speedups(times, peers):
     own = times.pop("coppice")
     found = {}
     for name, theirs in times.items():
-        pairs = sorted(their / our for their, our in zip(theirs, own))
-        found[name] = {"median": statistics.median(pairs), "low": pairs[0], "high": pairs[-1]}
+        pairs = [their / our for their, our in zip(theirs, own, strict=True)]
+        low, middle, high = np.quantile(pairs, [0.25, 0.5, 0.75])
+        found[name] = {"median": float(middle), "low": float(low), "high": float(high)}
     return found
 
 
@@ -162,7 +163,7 @@ def measure(network, batch, options, folder):
         for i in range(options.starts):
             # Every start is a fresh process; those of the last round stay for the timing.
             for name in names:
-                r = Runner(name, command_of(name, options, model, batch, prefix))
+                r = Runner(name, command_of(name, options, model, batch, prefix), folder)
                 first.setdefault(name, []).append(r.load_ms + r.first_ms)
                 if i + 1 < options.starts:
                     r.close()
@@ -215,7 +216,7 @@ def parse(words):
     add("--networks", type=names, default=NETWORKS, help="names of files there, with commas")
     add("--batches", type=names, default=["1", "16"])
     add("--threads", type=int, default=min(2, os.cpu_count() or 1))
-    add("--peers", type=names, default=PEERS)
+    add("--peers", type=names, default=PEERS, help="also torch, if it was asked for")
     add("--program", action="append", default=[], metavar="NAME=PATH",
         help="another time_network to compare with, e.g. of an older build")
     add("--rounds", type=int, default=11)

@@ -2,7 +2,7 @@
 
 usage: peers.py NAME MODEL.onnx BATCH THREADS PREFIX
 
-NAME is onnxruntime or openvino.  Reads the inputs from PREFIX.in0, ..., loads the model,
+NAME is onnxruntime, openvino or torch.  Reads the inputs from PREFIX.in0, ..., loads the model,
 runs it once, prints "ready LOAD_MS FIRST_MS VERSION" and then obeys the lines "run K" and
 "write PREFIX" of standard input.  Importing the library is not timed, loading is.
 
@@ -15,6 +15,7 @@ import sys
 import time
 
 import numpy as np
+import onnx
 
 
 def free_shape(dims, batch):
@@ -98,7 +99,47 @@ class OpenVino:
         return [np.array(self.request.get_output_tensor(i).data) for i in range(self.n_outputs)]
 
 
-PEERS = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+class Torch:
+    """onnx2torch makes a module of the file; torch.compile with frozen weights and channels
+    last was the fastest of what PyTorch offers (eager, TorchScript, contiguous)."""
+
+    def __init__(self):
+        import onnx2torch
+        import torch
+        import torch._inductor.config
+
+        torch._inductor.config.freezing = True
+        self.torch, self.convert = torch, onnx2torch.convert
+        self.version = f"PyTorch {torch.__version__}"
+
+    def load(self, path, batch, threads):
+        self.torch.set_num_threads(threads)
+        self.torch.set_num_interop_threads(1)
+        model = onnx.load(path)
+        weights = {w.name for w in model.graph.initializer}
+        module = self.convert(model).eval().to(memory_format=self.torch.channels_last)
+        self.module = self.torch.compile(module)
+        return [
+            free_shape([d.dim_value for d in i.type.tensor_type.shape.dim], batch)
+            for i in model.graph.input
+            if i.name not in weights
+        ]
+
+    def bind(self, inputs):
+        last = self.torch.channels_last
+        tensors = [self.torch.from_numpy(x) for x in inputs]
+        self.inputs = [x.contiguous(memory_format=last) if x.ndim == 4 else x for x in tensors]
+
+    def run(self):
+        with self.torch.inference_mode():
+            self.made = self.module(*self.inputs)
+
+    def outputs(self):
+        made = self.made if isinstance(self.made, (list, tuple)) else [self.made]
+        return [y.contiguous().numpy() for y in made]
+
+
+PEERS = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "torch": Torch}
 
 
 def timed_ms(call, *words):

@@ -161,7 +161,7 @@ def text_table(results):
         return "nothing was measured"
     return (
         "median milliseconds of one run, and how many times as long as Coppice the others"
-        " took\n(median of pairs, least and largest)\n\n"
+        " took\n(median of pairs, quartiles)\n\n"
         + text_of(cells(results))
         + "\n\nmilliseconds from opening the file to the first result, in a fresh process\n\n"
         + text_of(first_cells(results))
@@ -197,7 +197,7 @@ def markdown(results):
         f"- Outputs agree within {worst:.0e} of their largest element",
         "",
         "One run, milliseconds; and how many times as long as Coppice each of the others took"
-        " (median of pairs, least and largest; above 1 Coppice is faster):",
+        " (median of pairs, quartiles; above 1 Coppice is faster):",
         "",
         markdown_of(cells(results)),
         "",
