@@ -22,11 +22,26 @@ import performance
 HERE = Path(__file__).resolve().parent
 NETWORKS = ["resnet50", "vgg16", "inceptionv3", "mobilenetv2", "nasnet-mobile", "squeezenet"]
 PEERS = ["onnxruntime", "openvino"]
-SLICE_MS = 300.0  # a turn lasts about this long
-LEAST_RUNS = 3  # and has at least so many runs
+SLICE_MS = 200.0  # a turn lasts about this long
+LEAST_RUNS = 2  # and has at least so many runs
+LEAST_ROUNDS = 2  # for each set of fresh processes
 MOST_RUNS = 200
 SETTLE_S = 0.02  # after a stop, until the next begins
+FOREIGN = 0.1  # a turn in which others took more of the processors is taken again,
+MOST_TRIES = 5  # at most so often
 AGREE = 1e-4  # of the largest element of an output
+
+
+def busy_s(pid=None):
+    """Seconds of processor time used by a process; by the whole machine without one,
+    including what other machines on the same host took from it."""
+    if pid is None:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        ticks = sum(map(int, fields)) - int(fields[3]) - int(fields[4])  # idle, waiting
+    else:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Runner:
@@ -34,7 +49,7 @@ class Runner:
     that no idle thread of it can spin beside another."""
 
     def __init__(self, name, command, folder):
-        self.name = name
+        self.name, self.disturbed = name, 0
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [str(word) for word in command],
@@ -72,8 +87,16 @@ class Runner:
         return answer
 
     def times(self, n):
-        """Milliseconds of n runs after one that is not counted."""
-        return [float(ms) for ms in self.ask(f"run {n + 1}").split()][1:]
+        """Milliseconds of n runs after one that is not counted; of the last try, if the
+        machine is never left to us."""
+        for _ in range(MOST_TRIES):
+            before = time.monotonic(), busy_s() - busy_s(self.process.pid)
+            times = [float(ms) for ms in self.ask(f"run {n + 1}").split()][1:]
+            others = busy_s() - busy_s(self.process.pid) - before[1]
+            if others < FOREIGN * (time.monotonic() - before[0]) * os.cpu_count():
+                break
+            self.disturbed += 1
+        return times
 
     def outputs(self, prefix, n):
         self.ask(f"write {prefix}")
@@ -124,18 +147,19 @@ def check_agreement(runners, prefix, n_outputs):
     return found
 
 
-def time_in_turn(runners, rounds):
-    """{name: one median per round}.  Each round begins with another runner."""
+def time_in_turn(runners, seconds, times):
+    """Appends a median per round to times[name].  Each round begins with another runner."""
+    end = time.monotonic() + seconds
     n_runs = {}
     for r in runners:
         ms = statistics.median(r.times(LEAST_RUNS))
         n_runs[r.name] = min(MOST_RUNS, max(LEAST_RUNS, math.ceil(SLICE_MS / ms)))
-    times = {r.name: [] for r in runners}
-    for i in range(rounds):
-        first = i % len(runners)
+    rounds = 0
+    while rounds < LEAST_ROUNDS or time.monotonic() < end:
+        rounds += 1
+        first = len(times[runners[0].name]) % len(runners)
         for r in runners[first:] + runners[:first]:
             times[r.name].append(statistics.median(r.times(n_runs[r.name])))
-    return times
 
 
 def speedups(times, peers):
@@ -154,26 +178,27 @@ def speedups(times, peers):
 
 
 def measure(network, batch, options, folder):
+    """A row of the results.  Fresh processes come every few rounds, because how fast one is
+    depends by some percent on the memory that it happened to get."""
     model = model_of(network, options)
     prefix = folder / "tensors"
     n_outputs = write_inputs(model, batch, prefix)
-    runners, first = [], {}
     names = list(options.programs) + options.peers
-    try:
-        for i in range(options.starts):
-            # Every start is a fresh process; those of the last round stay for the timing.
+    times, first = ({name: [] for name in names} for _ in range(2))
+    disturbed = 0
+    for _ in range(options.starts):
+        runners = []
+        try:
             for name in names:
-                r = Runner(name, command_of(name, options, model, batch, prefix), folder)
-                first.setdefault(name, []).append(r.load_ms + r.first_ms)
-                if i + 1 < options.starts:
-                    r.close()
-                else:
-                    runners.append(r)
-        differences = check_agreement(runners, prefix, n_outputs)
-        times = time_in_turn(runners, options.rounds)
-    finally:
-        for r in runners:
-            r.close()
+                command = command_of(name, options, model, batch, prefix)
+                runners.append(Runner(name, command, folder))
+                first[name].append(runners[-1].load_ms + runners[-1].first_ms)
+            differences = check_agreement(runners, prefix, n_outputs)
+            time_in_turn(runners, options.seconds / options.starts, times)
+        finally:
+            for r in runners:
+                disturbed += r.disturbed
+                r.close()
     return {
         "network": network,
         "batch": batch,
@@ -185,6 +210,7 @@ def measure(network, batch, options, folder):
         "first_ms": {name: statistics.median(ms) for name, ms in first.items()},
         "differences": differences,
         "speedup": speedups(times, options.peers),
+        "disturbed": disturbed,
         "rounds_ms": times,
     }
 
@@ -219,8 +245,8 @@ def parse(words):
     add("--peers", type=names, default=PEERS, help="also torch, if it was asked for")
     add("--program", action="append", default=[], metavar="NAME=PATH",
         help="another time_network to compare with, e.g. of an older build")
-    add("--rounds", type=int, default=11)
-    add("--starts", type=int, default=3, help="fresh processes for the first result")
+    add("--seconds", type=float, default=60.0, help="time for the rounds of one row")
+    add("--starts", type=int, default=3, help="how many fresh processes share that time")
     add("--json", type=Path, help="results; rows of earlier runs stay unless measured again")
     add("--resume", action="store_true", help="measure only what the JSON file lacks")
     add("--markdown", type=Path, help="file whose table to renew, e.g. docs/performance.md")
@@ -228,8 +254,8 @@ def parse(words):
     options.programs = {"coppice": options.build / "bench" / "time_network"}
     options.programs |= dict(pair.split("=", 1) for pair in options.program)
     options.models = options.models or options.build / "bench-models"
-    if options.rounds < 1 or options.starts < 1:
-        parser.error("--rounds and --starts are at least 1")
+    if options.starts < 1:
+        parser.error("--starts is at least 1")
     if len(options.programs) + len(options.peers) < 2:
         parser.error("nothing to compare with")
     return options

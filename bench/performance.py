@@ -76,7 +76,7 @@ def one_line(row):
             part += f" ({s['median']:.3f}, {s['low']:.3f} to {s['high']:.3f})"
         parts.append(part)
     worst = max(row["differences"].values())
-    parts.append(f"outputs agree within {worst:.0e}")
+    parts.append(f"outputs agree within {worst:.0e}; {row['disturbed']} turns disturbed")
     return " ".join(parts)
 
 
