@@ -1,6 +1,7 @@
 /* engine/build_conv.c - steps for convolution: a oneDNN kernel or one of our own. */
 #include "engine/conv_method.h"
 #include "engine/plan_impl.h"
+#include "engine/tuner.h"
 
 /* The result's array.  A summed tensor must lie in the result's layout and die here; else
  * a copy of it dies in its place. */
@@ -127,8 +128,15 @@ enum cop_status cop_plan__build_conv(
         .src_md = cop_pd_md(pd, COP_ROLE_SRC),
         .dst_md = cop_pd_md(pd, COP_ROLE_DST),
     };
-    enum cop_conv_method method = cop_conv_estimate(plan, &conv);
+    char key[COP_TUNER_KEY];
+    enum cop_conv_method method = cop_conv_choose(plan, &conv, key);
     if (method == COP_CONV_ONEDNN)
-        return build_kernel(plan, prim, &mds, pd, position, err);
-    return cop_plan__build_winograd(plan, &conv, method, position, err);
+        COP_TRY(build_kernel(plan, prim, &mds, pd, position, err));
+    else
+        COP_TRY(cop_plan__build_winograd(plan, &conv, method, position, err));
+    if (key[0] == '\0') return COP_OK;
+    struct cop_step *step = plan->steps[plan->n_steps - 1];
+    step->tuning_key = cop_arena_strdup(plan->arena, key);
+    step->tuning_method = cop_conv_method_name(method);
+    return step->tuning_key != NULL ? COP_OK : COP_FAIL_NOMEM(err);
 }

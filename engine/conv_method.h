@@ -39,6 +39,12 @@ bool cop_conv_is_able(
 enum cop_conv_method cop_conv_estimate(
     const struct cop_plan *plan, const struct cop_conv_case *conv);
 
+/** The method of plan->method if that is able; else the one that the tuner knows to be
+ *  fastest; else the estimate's.  @param key COP_TUNER_KEY bytes: the case in the tuner's
+ *  table; empty where only oneDNN is able */
+enum cop_conv_method cop_conv_choose(
+    const struct cop_plan *plan, const struct cop_conv_case *conv, char *key);
+
 /** False for a layout that our loops do not read. */
 bool cop_plan__winograd_strides(
     const struct cop_md *md, struct cop_winograd_strides *strides);

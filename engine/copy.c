@@ -73,6 +73,8 @@ enum cop_status cop_rows_run(
 
 /* ---- walking -------------------------------------------------------------------------- */
 
+enum { SHORT_AXIS = 16 };
+
 /* The same iteration without axes of one element, the axis with the shortest steps in the
  * result innermost: there the loop is tight. */
 struct walk {
@@ -83,6 +85,7 @@ struct walk {
     int64_t src_base;
     int64_t dst_base;
     bool is_dense; /* the inner axis steps by one element on both sides */
+    bool is_short; /* the inner axis is short and the one before steps by one in src */
     const char *from;
     float *to;
     float *back; /* cop_copy_add_back */
@@ -126,6 +129,8 @@ static struct walk prepare(const struct cop_copy *copy)
     int32_t last = walk.rank - 1;
     walk.is_dense = walk.rank > 0 && steps_by_one(walk.src[last], walk.dim[last]) &&
                     steps_by_one(walk.dst[last], walk.dim[last]);
+    walk.is_short = walk.rank > 2 && !walk.is_dense && walk.dim[last] <= SHORT_AXIS &&
+                    steps_by_one(walk.src[last - 1], walk.dim[last - 1]);
     return walk;
 }
 
@@ -152,6 +157,20 @@ static void copy_line(const struct walk *walk, int64_t src, int64_t dst)
         memcpy(&to[dst_offset[i]], from + src_offset[i] * (int64_t)sizeof(float), 4);
 }
 
+/* A picture's few channels side by side: along the line of one channel after the other. */
+static void copy_short(const struct walk *walk, int64_t src, int64_t dst)
+{
+    int32_t last = walk->rank - 1;
+    const int64_t *dst_offset = walk->dst[last - 1];
+    for (int64_t k = 0; k < walk->dim[last]; k++) {
+        int64_t first = src + walk->src[last][k] + walk->src[last - 1][0];
+        const char *from = walk->from + first * (int64_t)sizeof(float);
+        float *to = walk->to + dst + walk->dst[last][k];
+        for (int64_t i = 0; i < walk->dim[last - 1]; i++)
+            memcpy(&to[dst_offset[i]], from + i * (int64_t)sizeof(float), 4);
+    }
+}
+
 static void add_line_back(const struct walk *walk, int64_t src, int64_t dst)
 {
     if (walk->rank == 0) {
@@ -166,6 +185,10 @@ static void add_line_back(const struct walk *walk, int64_t src, int64_t dst)
 /* All lines below axis @p axis, by recursion over the few middle axes. */
 static void walk_lines(const struct walk *walk, int32_t axis, int64_t src, int64_t dst)
 {
+    if (axis == walk->rank - 2 && walk->is_short && walk->back == NULL) {
+        copy_short(walk, src, dst);
+        return;
+    }
     if (axis >= walk->rank - 1) {
         if (walk->back != NULL)
             add_line_back(walk, src, dst);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/par.h"
 #include "engine/plan_impl.h"
+#include "engine/tuner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@ enum cop_status cop_engine_create(struct cop_engine **engine, struct cop_err *er
     if (fresh == NULL) return COP_FAIL_NOMEM(err);
     enum cop_status status = cop_dnnl_create(&fresh->dnnl, err);
     if (status == COP_OK) status = cop_weights_create(&fresh->weights, err);
+    if (status == COP_OK) status = cop_tuner_create(&fresh->tuner, err);
     if (status != COP_OK) {
         cop_engine_destroy(fresh);
         return status;
@@ -26,6 +28,7 @@ enum cop_status cop_engine_create(struct cop_engine **engine, struct cop_err *er
 void cop_engine_destroy(struct cop_engine *engine)
 {
     if (engine == NULL) return;
+    cop_tuner_destroy(engine->tuner);
     cop_weights_destroy(engine->weights);
     cop_dnnl_destroy(engine->dnnl);
     cop_mem_free(engine);
@@ -56,4 +59,34 @@ void cop_engine_describe(const struct cop_engine *engine, struct cop_engine_info
     read_cpu_name(info->cpu, sizeof info->cpu);
     info->threads = cop_par_max_threads();
     info->channel_block = strncmp(info->isa, "avx512", 6) == 0 ? 16 : 8;
+}
+
+/* ---- tuning ------------------------------------------------------------------------------- */
+
+enum { MACHINE_TEXT = 192 };
+
+static void print_machine(const struct cop_engine *engine, char *text)
+{
+    struct cop_engine_info info;
+    cop_engine_describe(engine, &info);
+    (void)snprintf(
+        text, MACHINE_TEXT, "%s, %s, oneDNN %s", info.cpu, info.isa, info.version);
+    for (char *c = strpbrk(text, "\t\n"); c != NULL; c = strpbrk(c, "\t\n"))
+        *c = ' ';
+}
+
+enum cop_status cop_engine_load_tuning(
+    struct cop_engine *engine, const char *path, struct cop_err *err)
+{
+    char machine[MACHINE_TEXT];
+    print_machine(engine, machine);
+    return cop_tuner_load(engine->tuner, path, machine, err);
+}
+
+enum cop_status cop_engine_save_tuning(
+    struct cop_engine *engine, const char *path, struct cop_err *err)
+{
+    char machine[MACHINE_TEXT];
+    print_machine(engine, machine);
+    return cop_tuner_save(engine->tuner, path, machine, err);
 }

@@ -22,6 +22,14 @@ COP_NODISCARD enum cop_status cop_engine_create(
 /** After all its plans.  Accepts NULL. */
 void cop_engine_destroy(struct cop_engine *engine);
 
+/** Adds choices of kernels that were measured earlier and written to @p path.  A file that
+ *  is missing, damaged or of another machine adds nothing.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_engine_load_tuning(
+    struct cop_engine *engine, const char *path, struct cop_err *err);
+/** Writes what is known, if something was measured since.  COP_EIO, COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_engine_save_tuning(
+    struct cop_engine *engine, const char *path, struct cop_err *err);
+
 /** What every stored measurement says of the machine. */
 struct cop_engine_info {
     char isa[32];      /* oneDNN's effective ISA, e.g. "avx512_core_vnni" */
@@ -69,6 +77,17 @@ COP_NODISCARD enum cop_status cop_plan_create(
     struct cop_err *err);
 /** Accepts NULL. */
 void cop_plan_destroy(struct cop_plan *plan);
+
+/** Runs the network with each method that could compute some of its convolutions, and
+ *  remembers for each kind of convolution the method that was fastest where it stands.
+ *  Plans made later use it.  Does nothing if all kinds are known.  *n_measured counts the
+ *  kinds that were not.  What making and running a plan returns. */
+COP_NODISCARD enum cop_status cop_engine_tune(
+    struct cop_engine *engine,
+    const struct cop_graph *graph,
+    const struct cop_plan_options *options,
+    int32_t *n_measured,
+    struct cop_err *err);
 
 int32_t cop_plan_n_starts(const struct cop_plan *plan);
 int32_t cop_plan_n_ends(const struct cop_plan *plan);

@@ -128,6 +128,7 @@ enum cop_status cop_plan__new(
     (*plan)->engine = engine;
     (*plan)->purpose = purpose;
     (*plan)->threads = threads > 0 ? threads : cop_par_max_threads();
+    (*plan)->method = -1;
     (*plan)->arena = cop_arena_create();
     if ((*plan)->arena != NULL) return COP_OK;
     cop_mem_free(*plan);
@@ -145,10 +146,11 @@ enum cop_status cop_plan__compile(struct cop_plan *plan, struct cop_err *err)
     return status;
 }
 
-enum cop_status cop_plan_create(
+enum cop_status cop_plan__create_with(
     struct cop_engine *engine,
     const struct cop_graph *graph,
     const struct cop_plan_options *options,
+    int method,
     struct cop_plan **plan,
     struct cop_err *err)
 {
@@ -156,6 +158,7 @@ enum cop_status cop_plan_create(
     COP_TRY(check_options(graph, options, err));
     struct cop_plan *fresh;
     COP_TRY(cop_plan__new(engine, options->threads, options->purpose, &fresh, err));
+    fresh->method = method;
     fresh->no_winograd = options->no_winograd || options->purpose != COP_PURPOSE_INFER;
     enum cop_status status =
         cop_program_create(fresh->arena, graph, options, &fresh->program, err);
@@ -166,6 +169,16 @@ enum cop_status cop_plan_create(
     }
     *plan = fresh;
     return COP_OK;
+}
+
+enum cop_status cop_plan_create(
+    struct cop_engine *engine,
+    const struct cop_graph *graph,
+    const struct cop_plan_options *options,
+    struct cop_plan **plan,
+    struct cop_err *err)
+{
+    return cop_plan__create_with(engine, graph, options, -1, plan, err);
 }
 
 void cop_plan_destroy(struct cop_plan *plan)

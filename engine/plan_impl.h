@@ -20,6 +20,7 @@
 struct cop_engine {
     struct cop_dnnl *dnnl;
     struct cop_weights *weights;
+    struct cop_tuner *tuner;
 };
 
 /** Bytes with a lifetime [first, last] counted in steps; -1 is before the first step. */
@@ -70,6 +71,8 @@ struct cop_step {
     cop_loop_fn *loop; /* ours */
     const void *loop_data;
     size_t scratchpad_bytes; /* of a loop */
+    const char *tuning_key;  /* where several methods were able; else NULL */
+    const char *tuning_method;
     double ms;
 };
 
@@ -97,6 +100,7 @@ struct cop_plan {
     struct cop_program *program;
     int threads;
     enum cop_purpose purpose;
+    int method;       /* enum cop_conv_method wherever it is able; -1: choose */
     bool no_winograd; /* convolutions in their direct form only */
 
     struct cop_array *arrays;
@@ -133,6 +137,15 @@ COP_NODISCARD enum cop_status cop_plan__new(
     struct cop_engine *engine,
     int threads,
     enum cop_purpose purpose,
+    struct cop_plan **plan,
+    struct cop_err *err);
+/** cop_plan_create with one method for all convolutions that it is able to compute; for
+ *  tests. */
+COP_NODISCARD enum cop_status cop_plan__create_with(
+    struct cop_engine *engine,
+    const struct cop_graph *graph,
+    const struct cop_plan_options *options,
+    int method,
     struct cop_plan **plan,
     struct cop_err *err);
 COP_NODISCARD enum cop_status cop_plan__compile(
