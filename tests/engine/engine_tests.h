@@ -8,5 +8,6 @@ int test_machine(void);
 int test_backward(void);
 int test_streams(void);
 int test_winograd(void);
+int test_methods(void);
 
 #endif

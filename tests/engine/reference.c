@@ -351,17 +351,13 @@ void toy_assert_close(const float *got, const float *want, int64_t n, double rel
     assert_near(got, want, n, 0.0, relative * most);
 }
 
-void toy_check_forward(
-    struct cop_engine *engine,
+void toy_check_plan(
+    struct cop_plan *plan,
     const struct cop_graph *graph,
     const struct toy_values *values,
-    enum cop_purpose purpose,
     double relative)
 {
     struct cop_err err;
-    struct cop_plan *plan;
-    const struct cop_plan_options options = {.mb = values->mb, .purpose = purpose};
-    assert_ok(cop_plan_create(engine, graph, &options, &plan, &err));
     float *starts[8];
     float *ends[16];
     for (int32_t i = 0; i < cop_graph_n_inputs(graph); i++)
@@ -383,5 +379,19 @@ void toy_check_forward(
         free(starts[i]);
     for (int32_t i = 0; i < cop_graph_n_outputs(graph); i++)
         free(ends[i]);
+}
+
+void toy_check_forward(
+    struct cop_engine *engine,
+    const struct cop_graph *graph,
+    const struct toy_values *values,
+    enum cop_purpose purpose,
+    double relative)
+{
+    struct cop_err err;
+    struct cop_plan *plan;
+    const struct cop_plan_options options = {.mb = values->mb, .purpose = purpose};
+    assert_ok(cop_plan_create(engine, graph, &options, &plan, &err));
+    toy_check_plan(plan, graph, values, relative);
     cop_plan_destroy(plan);
 }

@@ -133,6 +133,13 @@ float *toy_floats(const struct toy_values *values, int32_t id);
 /** Errors up to @p relative times the largest wanted element. */
 void toy_assert_close(const float *got, const float *want, int64_t n, double relative);
 
+/** Runs the plan of the graph, twice, on the inputs in @p values and compares all ends with
+ *  the reference. */
+void toy_check_plan(
+    struct cop_plan *plan,
+    const struct cop_graph *graph,
+    const struct toy_values *values,
+    double relative);
 /** Plans the graph with every output as an end, runs it on the inputs in @p values and
  *  compares all ends with the reference. */
 void toy_check_forward(
