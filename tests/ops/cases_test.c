@@ -125,7 +125,7 @@ static int close_engine(void **state)
 
 int cases_tests(void)
 {
-    struct CMUnitTest tests[32];
+    struct CMUnitTest tests[64];
     memset(tests, 0, sizeof tests);
     size_t n = 0;
     for (const char *const *family = case_families(); *family != NULL; family++)

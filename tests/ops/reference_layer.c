@@ -159,6 +159,68 @@ static void conv(struct ref_call *call)
     }
 }
 
+/* Scatters every source element through its weights; what falls outside is cropped. */
+static void conv_transpose(struct ref_call *call)
+{
+    const struct cop_shape src = as_image(&call->src[0].shape);
+    const struct cop_shape kernels = as_image(&call->src[1].shape);
+    const char *const mode = ref_text(call, "auto_pad", "NOTSET");
+    const int64_t group = ref_int(call, "group", 1);
+    const int n_axes = call->src[0].shape.rank - 2;
+    int64_t strides[2];
+    int64_t dilations[2];
+    int64_t longer[2];
+    int64_t wanted[2];
+    int64_t pads[4] = {0, 0, 0, 0};
+    int64_t first[2];
+    spatial(call, "strides", 1, strides);
+    spatial(call, "dilations", 1, dilations);
+    spatial(call, "output_padding", 0, longer);
+    spatial(call, "output_shape", 0, wanted);
+    (void)ref_ints(call, "pads", pads, 4);
+    struct cop_shape shape = {4, {src.dim[0], kernels.dim[1] * group, 1, 1}};
+    for (int i = 2 - n_axes; i < 2; i++) {
+        const int64_t full = strides[i] * (src.dim[2 + i] - 1) + longer[i] +
+                             (kernels.dim[2 + i] - 1) * dilations[i] + 1;
+        if (strncmp(mode, "SAME", 4) == 0) wanted[i] = src.dim[2 + i] * strides[i];
+        first[i] = pads[i - (2 - n_axes)];
+        shape.dim[2 + i] = full - first[i] - pads[n_axes + i - (2 - n_axes)];
+        if (wanted[i] == 0) continue;
+        const int64_t total = full - wanted[i];
+        first[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
+        shape.dim[2 + i] = wanted[i];
+    }
+    if (n_axes == 1) first[0] = 0;
+    const struct cop_shape result = like_source(call, shape);
+    ref_make(&call->dst[0], COP_F32, &result);
+    for (int64_t i = 0; ref_has(call, 2) && i < cop_shape_n(&shape); i++) {
+        int64_t at[COP_MAX_RANK];
+        ref_unravel(&shape, i, at);
+        call->dst[0].at[i] = call->src[2].at[at[1]];
+    }
+    for (int64_t i = 0; i < cop_shape_n(&src); i++) {
+        int64_t at[COP_MAX_RANK];
+        ref_unravel(&src, i, at);
+        const int64_t g = at[1] / (src.dim[1] / group);
+        for (int64_t k = 0; k < cop_shape_span(&kernels, 1, 4); k++) {
+            int64_t w[COP_MAX_RANK] = {at[1], 0, 0, 0};
+            const struct cop_shape taps = {
+                3, {kernels.dim[1], kernels.dim[2], kernels.dim[3]}};
+            ref_unravel(&taps, k, &w[1]);
+            const int64_t to[4] = {
+                at[0],
+                g * kernels.dim[1] + w[1],
+                at[2] * strides[0] + w[2] * dilations[0] - first[0],
+                at[3] * strides[1] + w[3] * dilations[1] - first[1]};
+            call->macs++;
+            if (to[2] < 0 || to[2] >= shape.dim[2]) continue;
+            if (to[3] < 0 || to[3] >= shape.dim[3]) continue;
+            call->dst[0].at[ref_ravel(&shape, to)] +=
+                call->src[0].at[i] * call->src[1].at[ref_ravel(&kernels, w)];
+        }
+    }
+}
+
 /* ---- pools ---------------------------------------------------------------------------- */
 
 static double pool_at(
@@ -347,6 +409,7 @@ const struct ref_row ref_layer_rows[] = {
     {"AveragePool", pool},
     {"BatchNormalization", normalise},
     {"Conv", conv},
+    {"ConvTranspose", conv_transpose},
     {"Gemm", gemm},
     {"GlobalAveragePool", global_pool},
     {"GlobalLpPool", global_pool},

@@ -41,6 +41,26 @@ static double hard_swish(double x)
     return x * fmax(0.0, fmin(1.0, x / 6.0 + 0.5));
 }
 
+static double softplus(double x)
+{
+    return log(1.0 + exp(x));
+}
+
+static double softsign(double x)
+{
+    return x / (1.0 + fabs(x));
+}
+
+static double mish(double x)
+{
+    return x * tanh(softplus(x));
+}
+
+static double sign(double x)
+{
+    return (double)(x > 0.0) - (double)(x < 0.0);
+}
+
 static void unary(struct ref_call *call)
 {
     static const struct {
@@ -48,14 +68,22 @@ static void unary(struct ref_call *call)
         double (*f)(double);
     } functions[] = {
         {"Abs", fabs},
+        {"Ceil", ceil},
+        {"Erf", erf},
         {"Exp", exp},
+        {"Floor", floor},
         {"HardSwish", hard_swish},
+        {"Mish", mish},
         {"Not", opposite},
         {"Log", log},
         {"Neg", negative},
         {"Reciprocal", reciprocal},
         {"Relu", relu},
+        {"Round", nearbyint},
         {"Sigmoid", sigmoid},
+        {"Sign", sign},
+        {"Softplus", softplus},
+        {"Softsign", softsign},
         {"Sqrt", sqrt},
         {"Tanh", tanh},
     };
@@ -84,6 +112,49 @@ static void elu(struct ref_call *call)
     for (int64_t i = 0; i < ref_n(&call->dst[0]); i++) {
         const double x = call->src[0].at[i];
         call->dst[0].at[i] = x > 0.0 ? x : alpha * (exp(x) - 1.0);
+    }
+}
+
+static void selu(struct ref_call *call)
+{
+    const double alpha = ref_float(call, "alpha", 1.67326319217681884765625);
+    const double gamma = ref_float(call, "gamma", 1.05070102214813232421875);
+    like_src(call);
+    for (int64_t i = 0; i < ref_n(&call->dst[0]); i++) {
+        const double x = call->src[0].at[i];
+        call->dst[0].at[i] = gamma * (x > 0.0 ? x : alpha * exp(x) - alpha);
+    }
+}
+
+static void celu(struct ref_call *call)
+{
+    const double alpha = ref_float(call, "alpha", 1.0);
+    like_src(call);
+    for (int64_t i = 0; i < ref_n(&call->dst[0]); i++) {
+        const double x = call->src[0].at[i];
+        call->dst[0].at[i] = fmax(0.0, x) + fmin(0.0, alpha * (exp(x / alpha) - 1.0));
+    }
+}
+
+static void thresholded(struct ref_call *call)
+{
+    const double alpha = ref_float(call, "alpha", 1.0);
+    like_src(call);
+    for (int64_t i = 0; i < ref_n(&call->dst[0]); i++) {
+        const double x = call->src[0].at[i];
+        call->dst[0].at[i] = x > alpha ? x : 0.0;
+    }
+}
+
+static void gelu(struct ref_call *call)
+{
+    const bool is_tanh = strcmp(ref_text(call, "approximate", "none"), "tanh") == 0;
+    like_src(call);
+    for (int64_t i = 0; i < ref_n(&call->dst[0]); i++) {
+        const double x = call->src[0].at[i];
+        const double inner = sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x);
+        call->dst[0].at[i] =
+            0.5 * x * (1.0 + (is_tanh ? tanh(inner) : erf(x / sqrt(2.0))));
     }
 }
 
@@ -258,6 +329,33 @@ static void where(struct ref_call *call)
 
 /* ---- reductions ---------------------------------------------------------------------- */
 
+/* One element more for a result that so far is @p y. */
+static double join(const char *op, double y, double x)
+{
+    if (strcmp(op, "ReduceMax") == 0) return fmax(y, x);
+    if (strcmp(op, "ReduceMin") == 0) return fmin(y, x);
+    if (strcmp(op, "ReduceProd") == 0) return y * x;
+    if (strcmp(op, "ReduceL1") == 0) return y + fabs(x);
+    if (strcmp(op, "ReduceL2") == 0 || strcmp(op, "ReduceSumSquare") == 0)
+        return y + x * x;
+    return strcmp(op, "ReduceLogSumExp") == 0 ? y + exp(x) : y + x;
+}
+
+static double first_of(const char *op)
+{
+    if (strcmp(op, "ReduceMax") == 0) return -INFINITY;
+    if (strcmp(op, "ReduceMin") == 0) return INFINITY;
+    return strcmp(op, "ReduceProd") == 0 ? 1.0 : 0.0;
+}
+
+/* What the result is once all of @p n elements have joined. */
+static double finish(const char *op, double y, int64_t n)
+{
+    if (strcmp(op, "ReduceMean") == 0) return y / (double)n;
+    if (strcmp(op, "ReduceL2") == 0) return sqrt(y);
+    return strncmp(op, "ReduceLog", 9) == 0 ? log(y) : y;
+}
+
 static void reduce(struct ref_call *call)
 {
     const struct ref_tensor *const src = &call->src[0];
@@ -286,61 +384,108 @@ static void reduce(struct ref_call *call)
     }
     ref_make(&call->dst[0], src->dtype, &shape);
     double *const to = call->dst[0].at;
-    const bool is_max = strcmp(call->op, "ReduceMax") == 0;
-    for (int64_t i = 0; is_max && i < cop_shape_n(&shape); i++)
-        to[i] = -INFINITY;
+    for (int64_t i = 0; i < cop_shape_n(&shape); i++)
+        to[i] = first_of(call->op);
     for (int64_t i = 0; i < ref_n(src); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&src->shape, i, at);
         for (int axis = 0; axis < src->shape.rank; axis++)
             if (reduced[axis]) at[axis] = 0;
         double *const element = &to[ref_ravel(&kept, at)];
-        *element = is_max ? fmax(*element, src->at[i]) : *element + src->at[i];
+        *element = join(call->op, *element, src->at[i]);
     }
-    for (int64_t i = 0; strcmp(call->op, "ReduceMean") == 0 && i < cop_shape_n(&shape);
-         i++)
-        to[i] /= (double)each;
+    for (int64_t i = 0; i < cop_shape_n(&shape); i++)
+        to[i] = finish(call->op, to[i], each);
+}
+
+static void arg(struct ref_call *call)
+{
+    const struct ref_tensor *const src = &call->src[0];
+    const double towards = strcmp(call->op, "ArgMin") == 0 ? -1.0 : 1.0;
+    const bool is_last = ref_int(call, "select_last_index", 0) != 0;
+    int64_t axis = ref_int(call, "axis", 0);
+    if (axis < 0) axis += src->shape.rank;
+    struct cop_shape kept = src->shape;
+    struct cop_shape shape = {0, {0}};
+    kept.dim[axis] = 1;
+    for (int i = 0; i < kept.rank; i++)
+        if (i != axis || ref_int(call, "keepdims", 1) != 0)
+            shape.dim[shape.rank++] = kept.dim[i];
+    ref_make(&call->dst[0], COP_I64, &shape);
+    for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
+        int64_t at[COP_MAX_RANK];
+        double most = -INFINITY;
+        ref_unravel(&kept, i, at);
+        for (int64_t k = 0; k < src->shape.dim[axis]; k++) {
+            at[axis] = k;
+            const double x = towards * src->at[ref_ravel(&src->shape, at)];
+            if (x < most || (!(x > most) && !is_last)) continue;
+            most = x;
+            call->dst[0].at[i] = (double)k;
+        }
+    }
 }
 
 const struct ref_row ref_math_rows[] = {
     {"Abs", unary},
     {"Add", binary},
+    {"And", binary},
+    {"ArgMax", arg},
+    {"ArgMin", arg},
     {"Cast", cast},
+    {"Ceil", unary},
+    {"Celu", celu},
     {"Clip", clip},
     {"Div", binary},
     {"Dropout", identity},
     {"Elu", elu},
-    {"And", binary},
     {"Equal", binary},
+    {"Erf", unary},
+    {"Exp", unary},
+    {"Floor", unary},
+    {"Gelu", gelu},
     {"Greater", binary},
     {"GreaterOrEqual", binary},
-    {"Less", binary},
-    {"LessOrEqual", binary},
-    {"Mean", binary},
-    {"Not", unary},
-    {"Or", binary},
-    {"PRelu", binary},
-    {"Sum", binary},
-    {"Xor", binary},
-    {"Exp", unary},
     {"HardSigmoid", hard_sigmoid},
     {"HardSwish", unary},
     {"Identity", identity},
     {"LeakyRelu", leaky_relu},
+    {"Less", binary},
+    {"LessOrEqual", binary},
     {"Log", unary},
     {"Max", binary},
+    {"Mean", binary},
     {"Min", binary},
+    {"Mish", unary},
     {"Mul", binary},
     {"Neg", unary},
+    {"Not", unary},
+    {"Or", binary},
+    {"PRelu", binary},
     {"Pow", binary},
     {"Reciprocal", unary},
+    {"ReduceL1", reduce},
+    {"ReduceL2", reduce},
+    {"ReduceLogSum", reduce},
+    {"ReduceLogSumExp", reduce},
     {"ReduceMax", reduce},
     {"ReduceMean", reduce},
+    {"ReduceMin", reduce},
+    {"ReduceProd", reduce},
     {"ReduceSum", reduce},
+    {"ReduceSumSquare", reduce},
     {"Relu", unary},
+    {"Round", unary},
+    {"Selu", selu},
     {"Sigmoid", unary},
+    {"Sign", unary},
+    {"Softplus", unary},
+    {"Softsign", unary},
     {"Sqrt", unary},
     {"Sub", binary},
+    {"Sum", binary},
     {"Tanh", unary},
+    {"ThresholdedRelu", thresholded},
     {"Where", where},
+    {"Xor", binary},
     {NULL, NULL}};

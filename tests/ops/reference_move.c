@@ -130,14 +130,46 @@ static void transpose(struct ref_call *call)
     }
 }
 
+/* Walks from the edge outwards, turning round or starting over as the mode says. */
+static int64_t beyond(const char *mode, int64_t at, int64_t n)
+{
+    int64_t place = 0;
+    int64_t step = 1;
+    if (at >= 0 && at < n) return at;
+    const int64_t n_steps = at < 0 ? -at : at - (n - 1);
+    if (at >= n) place = n - 1;
+    if (strcmp(mode, "edge") == 0) return place;
+    if (strcmp(mode, "wrap") == 0) {
+        for (int64_t i = 0; i < n_steps; i++)
+            place = at < 0 ? (place + n - 1) % n : (place + 1) % n;
+        return place;
+    }
+    if (at >= n) step = -1;
+    for (int64_t i = 0; i < n_steps && n > 1; i++) {
+        if (place + step < 0 || place + step >= n) step = -step;
+        place += step;
+    }
+    return place;
+}
+
 static void pad(struct ref_call *call)
 {
     const struct cop_shape *const src = &call->src[0].shape;
-    int64_t pads[2 * COP_MAX_RANK];
+    const char *const mode = ref_text(call, "mode", "constant");
+    const bool is_constant = strcmp(mode, "constant") == 0;
+    int64_t listed[2 * COP_MAX_RANK];
+    int64_t pads[2 * COP_MAX_RANK] = {0};
     double fill = ref_float(call, "value", 0.0);
-    if (ref_ints(call, "pads", pads, 2 * COP_MAX_RANK) < 0)
-        for (int i = 0; i < 2 * src->rank; i++)
-            pads[i] = (int64_t)call->src[1].at[i];
+    int n = ref_ints(call, "pads", listed, 2 * COP_MAX_RANK);
+    for (int i = 0; n < 0 && i < ref_n(&call->src[1]); i++)
+        listed[i] = (int64_t)call->src[1].at[i];
+    if (n < 0) n = (int)ref_n(&call->src[1]);
+    for (int i = 0; i < n / 2; i++) {
+        const int axis =
+            ref_has(call, 3) ? axis_of((int64_t)call->src[3].at[i], src->rank) : i;
+        pads[axis] = listed[i];
+        pads[src->rank + axis] = listed[n / 2 + i];
+    }
     if (ref_has(call, 2)) fill = call->src[2].at[0];
     struct cop_shape shape = *src;
     for (int i = 0; i < src->rank; i++)
@@ -149,6 +181,7 @@ static void pad(struct ref_call *call)
         ref_unravel(&shape, i, at);
         for (int k = 0; k < shape.rank; k++) {
             at[k] -= pads[k];
+            if (!is_constant) at[k] = beyond(mode, at[k], src->dim[k]);
             is_inside = is_inside && at[k] >= 0 && at[k] < src->dim[k];
         }
         call->dst[0].at[i] = fill;
