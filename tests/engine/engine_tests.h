@@ -9,5 +9,6 @@ int test_backward(void);
 int test_streams(void);
 int test_winograd(void);
 int test_methods(void);
+int test_direct(void);
 
 #endif

@@ -1,0 +1,7 @@
+/* engine/direct_generic.c - direct convolution for whatever the compiler assumes: on x86-64
+ * SSE2, two registers per vector. */
+#define BLOCK 8
+#define ROWS 3
+#include "engine/direct_body.inc"
+
+const struct cop_direct__kernels *const cop_direct__generic = &kernels;
