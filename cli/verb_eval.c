@@ -39,10 +39,10 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct eval_options, batch),
      .operand = "N",
-     .initial = "64",
+     .initial = "8",
      .min = 1,
      .max = 65536,
-     .help = "samples that are run together"},
+     .help = "samples that one processor runs together"},
     {.name = "seed",
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct eval_options, seed),
@@ -178,7 +178,9 @@ const struct cop_verb cop_verb_eval = {
         "coppice eval V1 --data val --limit 500 --json\n"
         "coppice eval path/to/model.onnx --data photos/val/ --preprocess 3x224x224",
     .about =
-        "Runs the samples through the network and counts right answers.  The interval\n"
+        "Runs the samples through the network, a batch on each processor at a time, "
+        "and\n"
+        "counts right answers; they do not depend on --threads.  The interval\n"
         "is Wilson's, at 95 %.  When model and data set belong to the project, the\n"
         "result is kept, sample by sample: compare and report use it.  That of a part\n"
         "(--limit) is only shown.",

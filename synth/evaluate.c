@@ -1,26 +1,40 @@
-/* synth/evaluate.c - accuracy of a network on a data set; see evaluate.h. */
+/* synth/evaluate.c - accuracy of a network on a data set; see evaluate.h.
+ *
+ * Streams of one thread take batches in turn; each decodes its batch and runs it, so that
+ * decoding overlaps with computing.  What a sample gets depends on its own elements alone
+ * and is put in its own place; counting comes afterwards, in order. */
 #include "synth/evaluate.h"
 
 #include "base/mem.h"
 #include "base/stats.h"
+#include "engine/streams.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
-enum { DEFAULT_MB = 32 };
+enum { DEFAULT_MB = 8 };
+
+/* What one stream works with. */
+struct hand {
+    float *batch;  /* [mb][c][h][w] */
+    float *scores; /* [mb][n_scores] */
+};
 
 struct evaluator {
     const struct cop_dataset *dataset;
-    const struct cop_progress *progress;
-    struct cop_plan *plan;
+    struct cop_streams *streams;
+    int32_t plan;
+    int64_t n;
     int64_t mb;
-    int64_t sample_elements;
-    int64_t n_scores; /* elements of the first output per sample */
-    float *batch;     /* [mb][c][h][w] */
-    float *scores;    /* [mb][n_scores] */
-    int64_t *samples;
-    int64_t n_top1;
-    int64_t n_top5;
+    int64_t n_scores;   /* elements of the first output per sample */
+    struct hand *hands; /* [streams] */
+    int64_t *samples;   /* [n] */
+    bool *in_top5;      /* [n] */
+    struct cop_answer *answers;
+    pthread_mutex_t lock; /* guards what is below */
+    const struct cop_progress *progress;
+    int64_t n_done;
 };
 
 static int64_t rank_of(const float *scores, int64_t n, int64_t label)
@@ -61,62 +75,65 @@ static float probability(float score, double denominator, float max)
     return (float)(exp((double)score - (double)max) / denominator);
 }
 
-static void count_answer(
-    struct evaluator *evaluator,
-    struct cop_evaluation *evaluation,
-    int64_t sample,
-    const float *scores,
-    struct cop_answer *answer)
+static void note_answer(
+    const struct evaluator *evaluator, int64_t i, const float *scores)
 {
     int64_t n = evaluator->n_scores;
     int64_t best = 0;
-    for (int64_t i = 1; i < n; i++) {
-        if (scores[i] > scores[best]) best = i;
+    for (int64_t k = 1; k < n; k++) {
+        if (scores[k] > scores[best]) best = k;
     }
     double denominator;
     float max;
     to_probabilities(scores, n, &denominator, &max);
+    int64_t sample = evaluator->samples[i];
     int32_t label = cop_dataset_label(evaluator->dataset, sample);
-    *answer = (struct cop_answer){
+    evaluator->answers[i] = (struct cop_answer){
         .sample = (int32_t)sample,
         .answer = (int32_t)best,
         .p_answer = probability(scores[best], denominator, max),
         .p_label = label >= 0 ? probability(scores[label], denominator, max) : NAN,
     };
-    if (label < 0) return;
-    evaluation->class_n[label]++;
-    if (best == label) {
-        evaluation->class_right[label]++;
-        evaluator->n_top1++;
-    }
-    if (rank_of(scores, n, label) < 5) evaluator->n_top5++;
+    evaluator->in_top5[i] = label >= 0 && rank_of(scores, n, label) < 5;
 }
 
-static enum cop_status run_batches(
-    struct evaluator *evaluator, struct cop_evaluation *evaluation, struct cop_err *err)
+static enum cop_status check_stop(struct evaluator *evaluator, struct cop_err *err)
 {
-    int64_t n = evaluation->n;
-    for (int64_t first = 0; first < n; first += evaluator->mb) {
-        COP_TRY(cop_progress_check(evaluator->progress, err));
-        int64_t now = n - first < evaluator->mb ? n - first : evaluator->mb;
-        COP_TRY(cop_dataset_read(
-            evaluator->dataset,
-            evaluator->samples + first,
-            now,
-            evaluator->batch,
-            err));
-        const float *starts[1] = {evaluator->batch};
-        float *ends[1] = {evaluator->scores};
-        COP_TRY(cop_plan_run(evaluator->plan, starts, ends, err));
-        for (int64_t i = 0; i < now; i++)
-            count_answer(
-                evaluator,
-                evaluation,
-                evaluator->samples[first + i],
-                evaluator->scores + i * evaluator->n_scores,
-                &evaluation->answers[first + i]);
-        cop_progress_step(evaluator->progress, "evaluate", first + now, n);
-    }
+    (void)pthread_mutex_lock(&evaluator->lock);
+    enum cop_status status = cop_progress_check(evaluator->progress, err);
+    (void)pthread_mutex_unlock(&evaluator->lock);
+    return status;
+}
+
+static void tell_done(struct evaluator *evaluator, int64_t n_more)
+{
+    (void)pthread_mutex_lock(&evaluator->lock);
+    evaluator->n_done += n_more;
+    cop_progress_step(evaluator->progress, "evaluate", evaluator->n_done, evaluator->n);
+    (void)pthread_mutex_unlock(&evaluator->lock);
+}
+
+static enum cop_status run_batch(
+    void *context, int stream, int64_t i, struct cop_err *err)
+{
+    struct evaluator *evaluator = context;
+    const struct hand *hand = &evaluator->hands[stream];
+    int64_t first = i * evaluator->mb;
+    int64_t left = evaluator->n - first;
+    int64_t now = left < evaluator->mb ? left : evaluator->mb;
+    COP_TRY(check_stop(evaluator, err));
+    COP_TRY(cop_dataset_read(
+        evaluator->dataset, evaluator->samples + first, now, hand->batch, err));
+    const float *starts[1] = {hand->batch};
+    float *ends[1] = {hand->scores};
+    COP_TRY(cop_plan_run(
+        cop_streams_plan(evaluator->streams, stream, evaluator->plan),
+        starts,
+        ends,
+        err));
+    for (int64_t k = 0; k < now; k++)
+        note_answer(evaluator, first + k, hand->scores + k * evaluator->n_scores);
+    tell_done(evaluator, now);
     return COP_OK;
 }
 
@@ -150,6 +167,60 @@ static enum cop_status check_fit(
         n_classes);
 }
 
+/* ---- before and after ------------------------------------------------------------------ */
+
+/* No more streams than processors or batches. */
+static enum cop_status make_streams(
+    struct evaluator *evaluator,
+    const struct cop_evaluate_options *options,
+    struct cop_err *err)
+{
+    struct cop_streams_options streams = {.n = 0};
+    COP_TRY(cop_streams_resolve(&streams, err));
+    int64_t n_batches = (evaluator->n + evaluator->mb - 1) / evaluator->mb;
+    if (options->threads > 0 && options->threads < streams.n)
+        streams.n = options->threads;
+    if (n_batches < streams.n) streams.n = (int)n_batches;
+    return cop_streams_create(&streams, &evaluator->streams, err);
+}
+
+static enum cop_status make_hands(struct evaluator *evaluator, struct cop_err *err)
+{
+    int n_streams = cop_streams_n(evaluator->streams);
+    const struct cop_plan *plan =
+        cop_streams_plan(evaluator->streams, 0, evaluator->plan);
+    size_t n_in = (size_t)cop_shape_n(cop_plan_start_shape(plan, 0));
+    size_t n_out = (size_t)cop_shape_n(cop_plan_end_shape(plan, 0));
+    evaluator->hands = cop_mem_array((size_t)n_streams, sizeof *evaluator->hands);
+    if (evaluator->hands == NULL) return COP_FAIL_NOMEM(err);
+    for (int i = 0; i < n_streams; i++) {
+        struct hand *hand = &evaluator->hands[i];
+        hand->batch = cop_mem_array(n_in, sizeof(float));
+        hand->scores = cop_mem_array(n_out, sizeof(float));
+        if (hand->batch == NULL || hand->scores == NULL) return COP_FAIL_NOMEM(err);
+    }
+    return COP_OK;
+}
+
+static enum cop_status make_room(
+    struct evaluator *evaluator, struct cop_evaluation *evaluation, struct cop_err *err)
+{
+    size_t n = (size_t)evaluator->n;
+    size_t n_classes = (size_t)evaluation->n_classes;
+    evaluator->samples =
+        cop_mem_array((size_t)cop_dataset_n(evaluator->dataset), sizeof(int64_t));
+    evaluator->in_top5 = cop_mem_array(n, sizeof(bool));
+    evaluation->answers = cop_mem_array(n, sizeof *evaluation->answers);
+    evaluation->class_n = cop_mem_array(n_classes, sizeof(int64_t));
+    evaluation->class_right = cop_mem_array(n_classes, sizeof(int64_t));
+    evaluator->answers = evaluation->answers;
+    if (evaluator->samples == NULL || evaluator->in_top5 == NULL ||
+        evaluation->answers == NULL || evaluation->class_n == NULL ||
+        evaluation->class_right == NULL)
+        return COP_FAIL_NOMEM(err);
+    return COP_OK;
+}
+
 static enum cop_status prepare(
     struct evaluator *evaluator,
     struct cop_engine *engine,
@@ -160,39 +231,29 @@ static enum cop_status prepare(
 {
     int64_t n = cop_dataset_n(evaluator->dataset);
     bool is_part = options->limit > 0 && options->limit < n;
-    evaluation->n = is_part ? options->limit : n;
+    evaluation->n = evaluator->n = is_part ? options->limit : n;
+    evaluation->n_classes = cop_dataset_n_classes(evaluator->dataset);
     if (n == 0) return COP_FAIL(err, COP_EINVAL, "the data set is empty");
     evaluator->mb = options->mb > 0 ? options->mb : DEFAULT_MB;
-    if (evaluator->mb > evaluation->n) evaluator->mb = evaluation->n;
+    if (evaluator->mb > evaluator->n) evaluator->mb = evaluator->n;
+    COP_TRY(make_streams(evaluator, options, err));
     const struct cop_value *end = cop_graph_output(graph, 0);
     const struct cop_plan_options plan_options = {
         .mb = evaluator->mb,
-        .threads = options->threads,
         .ends = (const struct cop_value *const[]){end},
         .n_ends = 1,
     };
-    COP_TRY(cop_plan_create(engine, graph, &plan_options, &evaluator->plan, err));
-    evaluator->n_scores =
-        cop_shape_n(cop_plan_end_shape(evaluator->plan, 0)) / evaluator->mb;
+    COP_TRY(cop_streams_add_plan(
+        evaluator->streams, engine, graph, &plan_options, &evaluator->plan, err));
+    const struct cop_plan *plan =
+        cop_streams_plan(evaluator->streams, 0, evaluator->plan);
+    evaluator->n_scores = cop_shape_n(cop_plan_end_shape(plan, 0)) / evaluator->mb;
     COP_TRY(check_fit(evaluator, graph, err));
-    const struct cop_shape *start = cop_plan_start_shape(evaluator->plan, 0);
-    evaluation->n_classes = cop_dataset_n_classes(evaluator->dataset);
-    size_t n_classes = (size_t)evaluation->n_classes;
-    evaluator->batch = cop_mem_array((size_t)cop_shape_n(start), sizeof(float));
-    evaluator->scores =
-        cop_mem_array((size_t)(evaluator->mb * evaluator->n_scores), sizeof(float));
-    evaluator->samples = cop_mem_array((size_t)n, sizeof(int64_t));
-    evaluation->answers =
-        cop_mem_array((size_t)evaluation->n, sizeof *evaluation->answers);
-    evaluation->class_n = cop_mem_array(n_classes, sizeof(int64_t));
-    evaluation->class_right = cop_mem_array(n_classes, sizeof(int64_t));
-    if (evaluator->batch == NULL || evaluator->scores == NULL ||
-        evaluator->samples == NULL || evaluation->answers == NULL ||
-        evaluation->class_n == NULL || evaluation->class_right == NULL)
-        return COP_FAIL_NOMEM(err);
+    COP_TRY(make_hands(evaluator, err));
+    COP_TRY(make_room(evaluator, evaluation, err));
     if (is_part)
         return cop_dataset_draw(
-            evaluator->dataset, options->seed, &evaluation->n, evaluator->samples, err);
+            evaluator->dataset, options->seed, &evaluator->n, evaluator->samples, err);
     for (int64_t i = 0; i < n; i++)
         evaluator->samples[i] = i;
     return COP_OK;
@@ -202,20 +263,44 @@ static void summarise(
     const struct evaluator *evaluator, struct cop_evaluation *evaluation)
 {
     int64_t n_labelled = 0;
-    for (int32_t c = 0; c < evaluation->n_classes; c++)
-        n_labelled += evaluation->class_n[c];
-    if (n_labelled == 0) {
-        evaluation->top1 = evaluation->top5 = NAN;
-        evaluation->top1_low = evaluation->top1_high = NAN;
-        return;
+    int64_t n_top1 = 0;
+    int64_t n_top5 = 0;
+    evaluation->n = evaluator->n;
+    evaluation->top1 = evaluation->top5 = NAN;
+    evaluation->top1_low = evaluation->top1_high = NAN;
+    for (int64_t i = 0; i < evaluator->n; i++) {
+        int32_t label = cop_dataset_label(evaluator->dataset, evaluator->samples[i]);
+        if (label < 0) continue;
+        n_labelled++;
+        evaluation->class_n[label]++;
+        if (evaluation->answers[i].answer == label) {
+            evaluation->class_right[label]++;
+            n_top1++;
+        }
+        n_top5 += evaluator->in_top5[i];
     }
+    if (n_labelled == 0) return;
     double low;
     double high;
-    cop_stats_wilson(evaluator->n_top1, n_labelled, &low, &high);
-    evaluation->top1 = 100.0 * (double)evaluator->n_top1 / (double)n_labelled;
-    evaluation->top5 = 100.0 * (double)evaluator->n_top5 / (double)n_labelled;
+    cop_stats_wilson(n_top1, n_labelled, &low, &high);
+    evaluation->top1 = 100.0 * (double)n_top1 / (double)n_labelled;
+    evaluation->top5 = 100.0 * (double)n_top5 / (double)n_labelled;
     evaluation->top1_low = 100.0 * low;
     evaluation->top1_high = 100.0 * high;
+}
+
+static void evaluator_clear(struct evaluator *evaluator)
+{
+    int n_streams = evaluator->hands != NULL ? cop_streams_n(evaluator->streams) : 0;
+    for (int i = 0; i < n_streams; i++) {
+        cop_mem_free(evaluator->hands[i].batch);
+        cop_mem_free(evaluator->hands[i].scores);
+    }
+    cop_mem_free(evaluator->hands);
+    cop_mem_free(evaluator->samples);
+    cop_mem_free(evaluator->in_top5);
+    cop_streams_destroy(evaluator->streams);
+    (void)pthread_mutex_destroy(&evaluator->lock);
 }
 
 enum cop_status cop_evaluate(
@@ -229,14 +314,16 @@ enum cop_status cop_evaluate(
 {
     *evaluation = (struct cop_evaluation){0};
     struct evaluator evaluator = {.dataset = dataset, .progress = progress};
+    (void)pthread_mutex_init(&evaluator.lock, NULL);
     enum cop_status status =
         prepare(&evaluator, engine, graph, options, evaluation, err);
-    if (status == COP_OK) status = run_batches(&evaluator, evaluation, err);
+    int64_t n_batches =
+        status == COP_OK ? (evaluator.n + evaluator.mb - 1) / evaluator.mb : 0;
+    if (status == COP_OK)
+        status =
+            cop_streams_for(evaluator.streams, n_batches, run_batch, &evaluator, err);
     if (status == COP_OK) summarise(&evaluator, evaluation);
-    cop_plan_destroy(evaluator.plan);
-    cop_mem_free(evaluator.batch);
-    cop_mem_free(evaluator.scores);
-    cop_mem_free(evaluator.samples);
+    evaluator_clear(&evaluator);
     if (status != COP_OK) cop_evaluation_clear(evaluation);
     return status;
 }

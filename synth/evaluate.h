@@ -29,13 +29,14 @@ struct cop_evaluation {
 };
 
 struct cop_evaluate_options {
-    int64_t mb;    /* 0: 64 */
-    int threads;   /* 0: all */
+    int64_t mb;    /* samples that one stream runs together; 0: 8 */
+    int threads;   /* streams, at most one a processor; 0: as many as processors */
     int64_t limit; /* 0: all samples; else that many, drawn evenly over classes */
     uint64_t seed; /* of the draw */
 };
 
-/** Uses the first output, flattened per sample, as class scores.  COP_ESHAPE if the data
+/** Uses the first output, flattened per sample, as class scores.  The result does not
+ *  depend on how many threads there are.  COP_ESHAPE if the data
  *  does not fit the input or has more classes than outputs; what reading and running
  *  return; COP_EINTR.  Clear with cop_evaluation_clear. */
 COP_NODISCARD enum cop_status cop_evaluate(

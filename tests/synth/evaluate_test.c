@@ -72,6 +72,61 @@ static void answers_are_counted(void **state)
     test_remove_dir(dir);
 }
 
+/* The same to the bit as batches through one plan, however many streams. */
+static void answers_do_not_depend_on_streams(void **state)
+{
+    (void)state;
+    struct cop_err err;
+    char dir[256];
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/r.bin", test_make_dir(dir));
+    enum { N = 101, MB = 4, SCORES = 4 };
+    uint8_t labels[N];
+    for (int i = 0; i < N; i++)
+        labels[i] = (uint8_t)(i % 3);
+    write_records(path, N, labels, 4);
+    struct cop_dataset *dataset = open_records(path);
+    struct cop_graph *graph = small_net(5);
+    struct cop_engine *engine = NULL;
+    assert_ok(cop_engine_create(&engine, &err));
+    struct cop_evaluation of[2];
+    for (int i = 0; i < 2; i++) {
+        const struct cop_evaluate_options options = {.mb = MB, .threads = 1 - i};
+        assert_ok(cop_evaluate(engine, graph, dataset, &options, NULL, &of[i], &err));
+    }
+    assert_memory_equal(of[0].answers, of[1].answers, N * sizeof of[0].answers[0]);
+    assert_true(of[0].top1 == of[1].top1 && of[0].top5 == of[1].top5);
+
+    const struct cop_plan_options alone = {.mb = MB, .threads = 1};
+    struct cop_plan *plan = NULL;
+    assert_ok(cop_plan_create(engine, graph, &alone, &plan, &err));
+    static float batch[MB * 3 * 64];
+    float scores[MB * SCORES];
+    const float *starts[1] = {batch};
+    float *ends[1] = {scores};
+    for (int64_t i = 0; i < N; i++) {
+        assert_ok(cop_dataset_read(dataset, &i, 1, batch + i % MB * 3 * 64, &err));
+        if (i % MB < MB - 1 && i < N - 1) continue;
+        assert_ok(cop_plan_run(plan, starts, ends, &err));
+        for (int64_t k = i - i % MB; k <= i; k++) {
+            const float *own = scores + k % MB * SCORES;
+            double sum = 0.0;
+            for (int c = 0; c < SCORES; c++)
+                sum += exp((double)own[c] - (double)own[of[0].answers[k].answer]);
+            for (int c = 0; c < SCORES; c++)
+                assert_true(own[c] <= own[of[0].answers[k].answer]);
+            assert_true(of[0].answers[k].p_answer == (float)(1.0 / sum));
+        }
+    }
+    cop_plan_destroy(plan);
+    for (int i = 0; i < 2; i++)
+        cop_evaluation_clear(&of[i]);
+    cop_engine_destroy(engine);
+    cop_graph_destroy(graph);
+    cop_dataset_close(dataset);
+    test_remove_dir(dir);
+}
+
 static void data_must_fit(void **state)
 {
     (void)state;
@@ -134,6 +189,7 @@ int test_evaluate(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_counted),
+        cmocka_unit_test(answers_do_not_depend_on_streams),
         cmocka_unit_test(data_must_fit),
         cmocka_unit_test(bench_reports_what_it_ran),
     };
