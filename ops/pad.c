@@ -166,9 +166,8 @@ static enum cop_status lower_mirrored(
     const int64_t *tables[COP_MAX_RANK] = {NULL};
     for (int32_t i = 0; i < src->rank; i++) {
         if (src->dim[i] == dst->dim[i]) continue;
-        int64_t *const table =
-            COP_ARENA_NEW_N(cop_emit_arena(emitter), dst->dim[i], int64_t);
-        if (table == NULL) return COP_FAIL_NOMEM(err);
+        int64_t *table = NULL;
+        COP_TRY(cop_ops__table(emitter, i, &table, err));
         for (int64_t k = 0; k < dst->dim[i]; k++)
             table[k] = mirror(mode, k - l[i], src->dim[i]);
         tables[i] = table;

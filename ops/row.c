@@ -293,6 +293,25 @@ void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double numb
     }
 }
 
+/* The engine refuses larger results anyway; here it bounds the table. */
+enum cop_status cop_ops__table(
+    struct cop_emitter *emitter, int32_t axis, int64_t **table, struct cop_err *err)
+{
+    const struct cop_shape *const shape = &cop_emit_dst_fact(emitter, 0)->shape;
+    int64_t n = 0;
+    COP_TRY(cop_shape_count(shape, &n, err));
+    const int64_t images = shape->dim[0] > 0 ? shape->dim[0] : 1;
+    char text[COP_SHAPE_TEXT];
+    if (n / images > (int64_t)1 << 29)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "result is %s, more than 2^31 bytes per image",
+            cop_shape_print(shape, text, sizeof text));
+    *table = COP_ARENA_NEW_N(cop_emit_arena(emitter), shape->dim[axis], int64_t);
+    return *table != NULL ? COP_OK : COP_FAIL_NOMEM(err);
+}
+
 /* ---- costs ---------------------------------------------------------------------- */
 
 enum cop_status cop_ops__macs(

@@ -107,6 +107,11 @@ bool cop_ops__can_store(enum cop_dtype dtype);
  *  does not fit. */
 void cop_ops__store(enum cop_dtype dtype, void *elements, int64_t i, double number);
 
+/** Room for a table of what axis @p axis of result 0 picks, one entry per element.
+ *  COP_EUNSUPPORTED if the result has more than 2^31 bytes per image. */
+COP_NODISCARD enum cop_status cop_ops__table(
+    struct cop_emitter *emitter, int32_t axis, int64_t **table, struct cop_err *err);
+
 /* ---- costs ---------------------------------------------------------------------- */
 
 /** @p each multiply-accumulates for every element of @p results.  COP_ESHAPE when they

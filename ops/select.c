@@ -258,9 +258,8 @@ static enum cop_status repeat_lower(
     for (int32_t i = 0; i < dst->rank; i++) {
         wide.dim[i] = i < missing ? 1 : src->dim[i - missing];
         if (wide.dim[i] == dst->dim[i]) continue;
-        int64_t *const table =
-            COP_ARENA_NEW_N(cop_emit_arena(emitter), dst->dim[i], int64_t);
-        if (table == NULL) return COP_FAIL_NOMEM(err);
+        int64_t *table = NULL;
+        COP_TRY(cop_ops__table(emitter, i, &table, err));
         for (int64_t k = 0; k < dst->dim[i]; k++)
             table[k] = k % wide.dim[i];
         tables[i] = table;

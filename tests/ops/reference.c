@@ -115,7 +115,12 @@ struct cop_shape ref_broadcast(const struct cop_shape *a, const struct cop_shape
 bool ref_run(struct ref_call *call)
 {
     const struct ref_row *const tables[] = {
-        ref_math_rows, ref_layer_rows, ref_move_rows, ref_norm_rows, ref_map_rows};
+        ref_math_rows,
+        ref_layer_rows,
+        ref_move_rows,
+        ref_norm_rows,
+        ref_map_rows,
+        ref_resize_rows};
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         for (const struct ref_row *row = tables[t]; row->op != NULL; row++) {
             if (strcmp(row->op, call->op) != 0) continue;

@@ -23,7 +23,9 @@ static void test_every_facet_is_set(void **state)
         if (!is_whole)
             fail_msg("a facet of '%s' is missing", op->name ? op->name : "?");
         assert_true(op->opsets[0] >= 1 && op->opsets[0] <= op->opsets[1]);
-        assert_true(op->opsets[1] >= 17);
+        /* Withdrawn operators are read as their successors. */
+        const bool is_withdrawn = strcmp(op->name, "Upsample") == 0;
+        assert_true(is_withdrawn || op->opsets[1] >= 17);
         assert_true(op->arity[0] >= 0 && op->arity[2] >= 1);
         assert_true(op->arity[1] < 0 || op->arity[1] >= op->arity[0]);
         assert_non_null(op->coupling->name);
