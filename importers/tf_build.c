@@ -46,6 +46,13 @@ struct cop_fact cop_tf__fact(
     return import->facts[0][value->id];
 }
 
+bool cop_tf__has_batch(
+    const struct cop_tf__import *import, const struct cop_value *value)
+{
+    return !cop_shape_equal(
+        &import->facts[0][value->id].shape, &import->facts[1][value->id].shape);
+}
+
 enum { MAX_KNOWN = 4096 }; /* elements; more than that is no shape arithmetic */
 
 static enum cop_status find_facts(

@@ -237,6 +237,9 @@ COP_NODISCARD enum cop_status cop_tf__give_all(
     int32_t n,
     struct cop_err *err);
 
+/** Its shape depends on the number of samples. */
+bool cop_tf__has_batch(
+    const struct cop_tf__import *import, const struct cop_value *value);
 /** To be called with a constant or an input added to the graph by other means.
  *  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_tf__note(

@@ -352,11 +352,14 @@ static enum cop_status keep_dependent(
     struct cop_tf__import *import, const struct walk *walk, struct cop_err *err)
 {
     bool *const depends = COP_ARENA_NEW_N(import->scratch, import->tf.n_nodes, bool);
+    bool has_cut = false;
     if (depends == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < import->options->n_inputs; i++)
+        has_cut = has_cut || !import->options->inputs[i].is_switch;
     for (int32_t k = 0; k < walk->n; k++) {
         const int32_t at = walk->order[k];
         const struct cop_tf__node *const node = &import->tf.nodes[at];
-        depends[at] = import->options->n_inputs == 0 && is_placeholder(node);
+        depends[at] = !has_cut && is_placeholder(node);
         for (int32_t i = 0; i < node->n_inputs; i++) {
             const struct cop_tf__ref ref = node->inputs[i].ref;
             if (ref.node < 0) continue;

@@ -54,10 +54,11 @@ enum cop_status cop_tf__translate_squeeze(
     COP_TRY(cop_tf__src(import, node, 0, &value, err));
     COP_TRY(cop_tf__attr_ints(&import->tf, node, "axis", &axes, err));
     COP_TRY(cop_tf__attr_ints(&import->tf, node, "squeeze_dims", &axes, err));
-    if (axes.n == 0 && value->data == NULL)
+    if (axes.n == 0 && cop_tf__has_batch(import, value))
         return COP_FAIL(
             err, COP_EUNSUPPORTED, "squeezes whatever is 1, which may be the batch");
-    for (int32_t i = 0; axes.n == 0 && i < value->shape.rank; i++)
+    const bool is_all = axes.n == 0;
+    for (int32_t i = 0; is_all && i < value->shape.rank; i++)
         if (value->shape.dim[i] == 1) axes.at[axes.n++] = i;
     COP_TRY(with_axes(import, "Squeeze", node->name, axes.at, axes.n, &value, err));
     return cop_tf__give(import, node, value, err);

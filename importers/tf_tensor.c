@@ -1,7 +1,7 @@
 /* importers/tf_tensor.c - the elements of TensorProto of TensorFlow; see tf_graph.h.
  *
  * Elements come as raw bytes, or as a list of numbers in a field of their type.  A list
- * that is too short goes on with its last number. */
+ * that is too short goes on with its last number, an empty one stands for zeros. */
 #include "importers/tf_graph.h"
 
 #include <string.h>
@@ -258,7 +258,7 @@ static enum cop_status take_list(
     struct found found = {0};
     const size_t size = cop_dtype_bytes(form->held);
     COP_TRY(walk_list(graph, message, form, NULL, 0, &found, err));
-    if (found.n_listed > n || (found.n_listed == 0 && n > 0))
+    if (found.n_listed > n)
         return COP_FAIL(
             err,
             COP_EFORMAT,
@@ -278,7 +278,7 @@ static enum cop_status take_list(
     COP_TRY(cop_buf_create((size_t)n * size, data, err));
     char *const to = cop_buf_mutable(*data);
     COP_TRY(walk_list(graph, message, form, to, n, &found, err));
-    for (int64_t i = found.n_listed; i < n; i++)
+    for (int64_t i = found.n_listed; found.n_listed > 0 && i < n; i++)
         memcpy(to + (size_t)i * size, to + (size_t)(found.n_listed - 1) * size, size);
     return COP_OK;
 }
