@@ -35,30 +35,49 @@ bool cop_par_pin(const int *processors, int n)
     return atomic_load(&n_pinned) == n;
 }
 
+/* What the threads of one loop share. */
+struct loop {
+    enum cop_status (*body)(void *context, int64_t i, struct cop_err *err);
+    void *context;
+    atomic_llong lowest; /* item that failed */
+    struct cop_err first;
+};
+
 /* Items above a failed one are skipped, items below still run: whichever thread is
  * faster, the lowest failure wins. */
+static void run_item(struct loop *loop, int64_t i)
+{
+    if (i >= atomic_load(&loop->lowest)) return;
+    struct cop_err mine = {.status = COP_OK};
+    enum cop_status status = loop->body(loop->context, i, &mine);
+    if (status == COP_OK) return;
+    mine.status = status;
+#pragma omp critical(cop_par_for_error)
+    if (i < atomic_load(&loop->lowest)) {
+        atomic_store(&loop->lowest, i);
+        loop->first = mine;
+    }
+}
+
+/* With an item per thread, item i goes to thread i: there is nothing to balance, and what a
+ * thread wrote it finds in its cache in the next loop. */
 enum cop_status cop_par_for(
     int64_t n,
     enum cop_status (*body)(void *context, int64_t i, struct cop_err *err),
     void *context,
     struct cop_err *err)
 {
-    atomic_llong lowest = n;
-    struct cop_err first = {.status = COP_OK};
-#pragma omp parallel for schedule(dynamic) default(none)                               \
-    shared(n, body, context, lowest, first)
-    for (int64_t i = 0; i < n; i++) {
-        if (i >= atomic_load(&lowest)) continue;
-        struct cop_err mine = {.status = COP_OK};
-        enum cop_status status = body(context, i, &mine);
-        if (status == COP_OK) continue;
-        mine.status = status;
-#pragma omp critical(cop_par_for_error)
-        if (i < atomic_load(&lowest)) {
-            atomic_store(&lowest, i);
-            first = mine;
-        }
+    struct loop loop = {.body = body, .context = context, .first = {.status = COP_OK}};
+    atomic_init(&loop.lowest, n);
+    if (n <= omp_get_max_threads()) {
+#pragma omp parallel for schedule(static) default(none) shared(n, loop)
+        for (int64_t i = 0; i < n; i++)
+            run_item(&loop, i);
+    } else {
+#pragma omp parallel for schedule(dynamic) default(none) shared(n, loop)
+        for (int64_t i = 0; i < n; i++)
+            run_item(&loop, i);
     }
-    if (err != NULL && first.status != COP_OK) *err = first;
-    return first.status;
+    if (err != NULL && loop.first.status != COP_OK) *err = loop.first;
+    return loop.first.status;
 }
