@@ -1,7 +1,7 @@
 /* bench/time_direct.c - convolutions of well-known networks: the kernel that oneDNN chooses
  * against engine/direct.h, timed in turn in one process.
  *
- *   time_direct [-b BATCH] [-t THREADS] [-r ROUNDS] [-w MIB] [-p PIXELS] [-s SPLIT] [NET | SHAPE ...]
+ *   time_direct [-b BATCH] [-t THREADS] [-r ROUNDS] [-w MIB] [-p PIXELS] [-s SPLIT] [-v VECTORS] [NET | SHAPE ...]
  *
  * A shape is IC-OC@SIZE, then kKERNEL, sSTRIDE where they are not 1.  Both go through so
  * many copies of the weights that these fill -w MiB, as the layers of a network do; 0 means
@@ -79,6 +79,7 @@ struct settings {
     int64_t weights_mib;
     int64_t pixel_block;
     int32_t split;
+    int32_t vectors;
 };
 
 struct layer {
@@ -235,6 +236,7 @@ static void make_ours(struct layer *layer)
         .activation = {.kind = COP_ACTIVATION_CLIP, .high = INFINITY},
         .pixel_block = settings->pixel_block,
         .split = settings->split,
+        .vectors = settings->vectors,
     };
     need(cop_direct_create(layer->arena, &desc, &layer->direct, &err), &err);
     const int64_t area = s->size * s->size;
@@ -381,7 +383,7 @@ int main(int argc, char **argv)
         .mb = 1, .threads = cop_par_max_threads(), .rounds = 15};
     double sums[2] = {0.0, 0.0};
     int option;
-    while ((option = getopt(argc, argv, "b:t:r:w:p:s:")) != -1) {
+    while ((option = getopt(argc, argv, "b:t:r:w:p:s:v:")) != -1) {
         const long number = option == '?' ? 0 : strtol(optarg, NULL, 10);
         switch (option) {
         case 'b': settings.mb = number; break;
@@ -389,6 +391,7 @@ int main(int argc, char **argv)
         case 'r': settings.rounds = number; break;
         case 'w': settings.weights_mib = number; break;
         case 'p': settings.pixel_block = number; break;
+        case 'v': settings.vectors = (int32_t)number; break;
         case 's': settings.split = (int32_t)number; break;
         default: fail("see the head of bench/time_direct.c for the options");
         }

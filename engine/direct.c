@@ -15,6 +15,10 @@ enum {
     /* A panel's share of one product stays in the second-level cache between tiles. */
     MAX_PRODUCT = 4096,
     SRC_BLOCK_BYTES = 256 << 10,
+    /* Results of one thread that are still in its second-level cache from the last time. */
+    NEAR_DST_BYTES = 256 << 10,
+    LEAD_BYTES = 4096,
+    FEW_PIXELS = 128,
 };
 
 /* 2^40 elements are 4 TiB: no such tensor exists, and sums of products stay in range. */
@@ -38,10 +42,13 @@ struct cop_direct {
     int64_t run;
     int64_t run_block; /* of a run, per product; less than a run only if ... */
     int64_t
-        outer_block; /* ... this, runs of outer per product, is 1 and n_inner, too */
-    int64_t n_panels;
+        outer_block;   /* ... this, runs of outer per product, is 1 and n_inner, too */
+    int64_t n_vectors; /* of output channels */
+    int64_t n_panels;  /* ... in groups that are made at once */
+    int64_t rows;      /* pixels made at once, at most */
     int64_t pixel_block;
     bool splits_channels;
+    bool is_far; /* results do not stay in the second-level cache */
     size_t weights_bytes;
 };
 
@@ -95,6 +102,13 @@ static enum cop_status check(const struct cop_direct_desc *d, struct cop_err *er
             COP_EUNSUPPORTED,
             "direct convolution: instruction set %d is not on this machine",
             (int)d->simd);
+    if (d->vectors < 0 || d->vectors > COP_DIRECT_MAX_VECTORS)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "direct convolution: vectors are %d, not 0 to %d",
+            d->vectors,
+            COP_DIRECT_MAX_VECTORS);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (sizes[i].size < 1 || sizes[i].size > INT32_MAX)
             return COP_FAIL(
@@ -180,6 +194,18 @@ static void choose_runs(struct cop_direct *w)
     if (w->n_inner == 1) w->run_block = ceil_div(w->run, ceil_div(w->run, MAX_PRODUCT));
 }
 
+/* Tiles of few pixels and many channels write long lines and read few sources at once;
+ * tiles of many pixels and few channels go through the weights less often. */
+static void choose_panels(struct cop_direct *w)
+{
+    const int64_t vectors = w->desc.vectors != 0       ? w->desc.vectors
+                            : w->n_pixels < FEW_PIXELS ? 2
+                                                       : COP_DIRECT_MAX_VECTORS;
+    w->n_vectors = ceil_div(w->desc.oc, w->kernels->block);
+    w->n_panels = ceil_div(w->n_vectors, vectors);
+    w->rows = w->kernels->rows[ceil_div(w->n_vectors, w->n_panels) - 1];
+}
+
 /* Threads that share pixels read all weights each, those that share channels all sources. */
 static void choose_split(struct cop_direct *w)
 {
@@ -188,14 +214,14 @@ static void choose_split(struct cop_direct *w)
     const bool is_even = w->n_panels >= 8 * d->threads || w->n_panels % d->threads == 0;
     w->splits_channels =
         d->split == 2 ||
-        (d->split == 0 && (w->n_pixels < (int64_t)2 * w->kernels->rows * d->threads ||
+        (d->split == 0 && (w->n_pixels < (int64_t)2 * w->rows * d->threads ||
                            (is_even && weights > w->n_pixels)));
 }
 
 static void choose_blocks(struct cop_direct *w)
 {
     const struct cop_direct_desc *d = &w->desc;
-    const int64_t rows = w->kernels->rows;
+    const int64_t rows = w->rows;
     const int64_t own =
         w->splits_channels ? w->n_pixels : ceil_div(w->n_pixels, d->threads);
     const int64_t pixel_bytes =
@@ -203,6 +229,8 @@ static void choose_blocks(struct cop_direct *w)
     int64_t block = d->pixel_block;
     if (block == 0) block = ceil_div(SRC_BLOCK_BYTES / pixel_bytes, rows) * rows;
     if (block < rows) block = rows;
+    w->is_far =
+        w->n_pixels * d->oc * (int64_t)sizeof(float) / d->threads > NEAR_DST_BYTES;
     /* Equal blocks: a short last one would be slow. */
     w->pixel_block = ceil_div(own, ceil_div(own, min_of(own, block)));
 }
@@ -240,14 +268,13 @@ enum cop_status cop_direct_create(
     w->kernels = kernels_of(desc->simd);
     w->oh = oh / desc->strides[0] + 1;
     w->ow = ow / desc->strides[1] + 1;
-    const int64_t vectors = ceil_div(desc->oc, w->kernels->block);
-    w->n_panels = ceil_div(vectors, COP_DIRECT_PANEL);
-    w->weights_bytes = (size_t)(vectors * w->kernels->block * desc->ic) *
-                       (size_t)(desc->kernel[0] * desc->kernel[1]) * sizeof(float);
     choose_lines(w);
     choose_runs(w);
+    choose_panels(w);
     choose_split(w);
     choose_blocks(w);
+    w->weights_bytes = (size_t)(w->n_vectors * w->kernels->block * desc->ic) *
+                       (size_t)(desc->kernel[0] * desc->kernel[1]) * sizeof(float);
     *direct = w;
     return COP_OK;
 }
@@ -259,16 +286,20 @@ size_t cop_direct_weights_bytes(const struct cop_direct *direct)
 
 /* ---- packing ----------------------------------------------------------------------------- */
 
-/* Vectors of one panel: the last may have fewer. */
+/* The vectors are dealt out evenly: panels of 2 and 2 are faster than of 3 and 1. */
+static int64_t first_vector(const struct cop_direct *w, int64_t panel)
+{
+    return w->n_vectors * panel / w->n_panels;
+}
+
 static int64_t vectors_of(const struct cop_direct *w, int64_t panel)
 {
-    const int64_t all = ceil_div(w->desc.oc, w->kernels->block);
-    return min_of(all - panel * COP_DIRECT_PANEL, COP_DIRECT_PANEL);
+    return first_vector(w, panel + 1) - first_vector(w, panel);
 }
 
 static int64_t first_channel(const struct cop_direct *w, int64_t panel)
 {
-    return panel * COP_DIRECT_PANEL * w->kernels->block;
+    return first_vector(w, panel) * w->kernels->block;
 }
 
 static int64_t sum_length(const struct cop_direct *w)
@@ -346,18 +377,27 @@ static int64_t offset_of(
     return n * strides->image + y * strides->row + x * strides->pixel;
 }
 
-/* What one panel is. */
+/* What one panel is, and the weights that its tiles fetch meanwhile: those of the next one.
+ * Nobody fetched the first panel, so its first tile does, a little ahead of itself. */
 struct panel {
     int64_t first; /* channel */
     int64_t vectors;
-    const char *ahead; /* weights to fetch meanwhile */
+    bool is_cold;
+    const char *ahead;
     const char *ahead_end;
     int64_t ahead_bytes; /* per STEPS */
 };
 
-/* A tile of pixels fetches its part of the weights to come. */
-static void fetch_ahead(struct panel *panel, struct cop_direct__turn *turn)
+static void fetch_ahead(
+    const struct cop_direct *w, struct panel *panel, struct cop_direct__turn *turn)
 {
+    if (panel->is_cold) {
+        turn->ahead = (const char *)turn->weights + LEAD_BYTES;
+        turn->ahead_bytes =
+            STEPS * panel->vectors * w->kernels->block * (int64_t)sizeof(float);
+        panel->is_cold = false;
+        return;
+    }
     turn->ahead = panel->ahead;
     turn->ahead_bytes = panel->ahead < panel->ahead_end ? panel->ahead_bytes : 0;
     panel->ahead +=
@@ -372,13 +412,13 @@ static void run_pixels_of_line(
     struct panel *panel,
     struct cop_direct__turn *turn)
 {
-    const int64_t n_turns = ceil_div(n_pixels, w->kernels->rows);
+    const int64_t n_turns = ceil_div(n_pixels, w->rows);
     const int64_t least = n_pixels / n_turns;
     const int64_t n_more = n_pixels % n_turns;
     for (int64_t i = 0; i < n_turns; i++) {
         const int64_t rows = least + (i < n_more);
-        fetch_ahead(panel, turn);
-        w->kernels->turns[rows - 1][panel->vectors - 1](turn);
+        fetch_ahead(w, panel, turn);
+        w->kernels->turns[panel->vectors - 1][rows - 1](turn);
         turn->src += rows * turn->src_pixel;
         turn->dst += rows * turn->dst_pixel;
         if (turn->add != NULL) turn->add += rows * turn->add_pixel;
@@ -424,7 +464,7 @@ static void run_range(
     const struct cop_direct *w = job->w;
     const int64_t sum = sum_length(w);
     const int64_t range = turn->n_outer * turn->n_inner * turn->n;
-    const int64_t tiles = ceil_div(share->end - share->begin, w->kernels->rows);
+    const int64_t tiles = ceil_div(share->end - share->begin, w->rows);
     for (int64_t i = share->first; i < share->last; i++) {
         struct panel panel = {
             .first = first_channel(w, i), .vectors = vectors_of(w, i)};
@@ -455,6 +495,7 @@ static void run_pixels(const struct job *job, const struct share *share)
         .dst_pixel = w->dst.pixel,
         .add_pixel = w->add.pixel,
         .activation = d->activation,
+        .is_far = w->is_far,
     };
     for (int64_t o = 0; o < w->n_outer; o += w->outer_block) {
         turn.n_outer = min_of(w->outer_block, w->n_outer - o);

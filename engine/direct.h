@@ -44,6 +44,7 @@ struct cop_direct_desc {
     struct cop_direct_strides dst;
     struct cop_direct_strides add; /* of the addend; all 0: those of dst */
     struct cop_activation activation;
+    int32_t vectors;     /* of output channels at once, 1 to 4; 0: chosen */
     int64_t pixel_block; /* pixels in flight at once; 0: chosen */
     int32_t split;       /* 1: threads share pixels, 2: channels; 0: chosen */
 };
@@ -61,8 +62,8 @@ size_t cop_direct_weights_bytes(const struct cop_direct *direct);
 
 /** Puts @p weights [oc][ic][kh][kw], of any alignment, times scale[oc] (NULL: 1) in the
  *  order of the products.  Cannot fail but for the thread pool.
- *  @param packed cop_direct_weights_bytes, 64-byte aligned; depends on simd, ic, oc and
- *  kernel only */
+ *  @param packed cop_direct_weights_bytes, 64-byte aligned; depends on simd, vectors, ic, oc
+ *  and kernel only */
 COP_NODISCARD enum cop_status cop_direct_pack(
     const struct cop_direct *direct,
     const void *weights,

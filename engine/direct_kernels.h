@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 enum {
-    COP_DIRECT_PANEL = 2,     /* vectors of output channels made at once */
-    COP_DIRECT_MAX_ROWS = 14, /* pixels made at once, at most */
+    COP_DIRECT_MAX_VECTORS = 4, /* of output channels, made at once */
+    COP_DIRECT_MAX_ROWS = 14,   /* pixels made at once */
 };
 
 /** One tile of results, pixels x vectors of channels, from one range of the sum:
@@ -35,6 +35,7 @@ struct cop_direct__turn {
     const float *bias; /* NULL: none */
     int64_t channels;  /* results per pixel; the last vector may be short */
     bool is_first; /* the sum starts with bias, not with dst, and takes the addend */
+    bool is_far;   /* dst lies in no cache of this core */
     bool is_last;  /* the sum is complete: activate */
     struct cop_activation activation;
 };
@@ -42,9 +43,10 @@ struct cop_direct__turn {
 typedef void cop_direct__turn_fn(const struct cop_direct__turn *job);
 
 struct cop_direct__kernels {
-    int32_t block; /* floats per vector */
-    int32_t rows;  /* pixels per tile, at most */
-    cop_direct__turn_fn *turns[COP_DIRECT_MAX_ROWS][COP_DIRECT_PANEL];
+    int32_t block;                        /* floats per vector */
+    int32_t rows[COP_DIRECT_MAX_VECTORS]; /* pixels per tile of 1, 2, ... vectors */
+    /* Of v vectors and r pixels: turns[v - 1][r - 1]. */
+    cop_direct__turn_fn *turns[COP_DIRECT_MAX_VECTORS][COP_DIRECT_MAX_ROWS];
 };
 
 /** NULL where the compiler could not make them. */

@@ -27,6 +27,7 @@ struct conv {
     enum cop_simd simd;
     int32_t threads;
     int32_t split;
+    int32_t vectors;
     int64_t pixel_block;
     int64_t wider; /* channels that src, dst and addend have besides */
     bool has_bias;
@@ -197,6 +198,7 @@ static struct cop_direct_desc desc_of(const struct conv *c)
         .activation = c->activation,
         .pixel_block = c->pixel_block,
         .split = c->split,
+        .vectors = c->vectors,
     };
 }
 
@@ -304,6 +306,7 @@ static void sizes_and_tails(void **state)
             struct conv c = convs[i];
             c.wider = form % 2 == 0 ? 0 : 5;
             c.split = form / 2 % 2 + 1;
+            c.vectors = form % 5;
             c.threads = 1 + (int32_t)(i + (size_t)form) % 4;
             c.pixel_block = form / 4 == 0 ? 0 : 6;
             c.has_bias = form % 3 != 0;
@@ -351,6 +354,7 @@ static void long_sums(void **state)
             struct conv c = convs[i];
             c.threads = 2;
             c.wider = form % 2 == 1 ? 7 : 0;
+            c.vectors = form % 3 + 2;
             c.has_bias = true;
             c.add = form / 2 == 0 ? NO_ADD : form / 2 == 1 ? ADD : ADD_IN_PLACE;
             c.activation = relu;
@@ -374,6 +378,7 @@ static void results_repeat_to_the_bit(void **state)
         c.split = 1 + form / 4 % 2;
         c.pixel_block = form / 8 == 1 ? 17 : 0;
         c.wider = form % 5;
+        c.vectors = form % 4 + 1;
         struct numbers n = make_numbers(&c);
         cop_par_set_threads(1 + form % 3);
         compute(&c, &n);
@@ -403,6 +408,9 @@ static void faults_are_told(void **state)
     assert_fails(cop_direct_create(arena, &bad, &direct, &err), COP_EINVAL);
     bad = good;
     bad.dilations[1] = 0;
+    assert_fails(cop_direct_create(arena, &bad, &direct, &err), COP_EINVAL);
+    bad = good;
+    bad.vectors = 5;
     assert_fails(cop_direct_create(arena, &bad, &direct, &err), COP_EINVAL);
     bad = good;
     bad.kernel[0] = 5;
