@@ -48,7 +48,7 @@ class Runner:
     """A process with one network loaded.  Stopped (SIGSTOP) whenever it is not its turn, so
     that no idle thread of it can spin beside another."""
 
-    def __init__(self, name, command, folder):
+    def __init__(self, name, command, cache):
         self.name, self.disturbed = name, 0
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
@@ -58,7 +58,7 @@ class Runner:
             stderr=self.errors,
             text=True,
             # Where torch.compile keeps its code from one start to the next.
-            env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")},
+            env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache)},
         )
         word, load_ms, first_ms, self.version = self.answer().split(maxsplit=3)
         if word != "ready":
@@ -191,7 +191,7 @@ def measure(network, batch, options, folder):
         try:
             for name in names:
                 command = command_of(name, options, model, batch, prefix)
-                runners.append(Runner(name, command, folder))
+                runners.append(Runner(name, command, options.models.resolve() / "inductor"))
                 first[name].append(runners[-1].load_ms + runners[-1].first_ms)
             differences = check_agreement(runners, prefix, n_outputs)
             time_in_turn(runners, options.seconds / options.starts, times)
@@ -262,6 +262,8 @@ def parse(words):
 
 
 def main():
+    # Ended from outside, still close the runners: a stopped process would stay for ever.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare.sh: ended by a signal"))
     options = parse(sys.argv[1:])
     results = performance.load(options.json)
     results["machine"] = performance.machine()

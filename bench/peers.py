@@ -11,6 +11,7 @@ batch size when it loads (nothing is left dynamic), and gets and leaves its tens
 memory of its own, so that no run pays for copies into Python."""
 
 import gc
+import operator
 import sys
 import time
 
@@ -99,36 +100,65 @@ class OpenVino:
         return [np.array(self.request.get_output_tensor(i).data) for i in range(self.n_outputs)]
 
 
+def fix_slices(module):
+    """Puts plain indexing in place of onnx2torch's slices, which ask tensors for their bounds
+    at each run and so cannot be compiled."""
+    for node in module.graph.find_nodes(op="call_module"):
+        if type(module.get_submodule(node.target)).__name__ != "OnnxSlice":
+            continue
+        source, *bounds = node.args
+        bounds = [operator.attrgetter(given.target)(module).tolist() for given in bounds]
+        starts, ends, axes, *steps = bounds
+        steps = steps[0] if steps else [1] * len(axes)
+        index = [slice(None)] * 4
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+            index[axis] = slice(start, end, step)
+        with module.graph.inserting_before(node):
+            plain = module.graph.call_function(operator.getitem, (source, tuple(index)))
+        node.replace_all_uses_with(plain)
+        module.graph.erase_node(node)
+    module.recompile()
+
+
 class Torch:
-    """onnx2torch makes a module of the file; torch.compile with frozen weights and channels
-    last was the fastest of what PyTorch offers (eager, TorchScript, contiguous)."""
+    """onnx2torch makes a module of the file, make_fx one flat graph of the module, and
+    torch.compile code of the graph: with frozen weights and channels last, the fastest of
+    what PyTorch offers."""
 
     def __init__(self):
         import onnx2torch
         import torch
         import torch._inductor.config
+        from torch.fx.experimental.proxy_tensor import make_fx
 
         torch._inductor.config.freezing = True
-        self.torch, self.convert = torch, onnx2torch.convert
+        self.torch, self.convert, self.flatten = torch, onnx2torch.convert, make_fx
         self.version = f"PyTorch {torch.__version__}"
 
     def load(self, path, batch, threads):
-        self.torch.set_num_threads(threads)
-        self.torch.set_num_interop_threads(1)
+        torch = self.torch
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
         model = onnx.load(path)
         weights = {w.name for w in model.graph.initializer}
-        module = self.convert(model).eval().to(memory_format=self.torch.channels_last)
-        self.module = self.torch.compile(module)
-        return [
+        shapes = [
             free_shape([d.dim_value for d in i.type.tensor_type.shape.dim], batch)
             for i in model.graph.input
             if i.name not in weights
         ]
+        module = self.convert(model).eval().to(memory_format=torch.channels_last)
+        fix_slices(module)
+        zeros = [self.channels_last(torch.zeros(shape)) for shape in shapes]
+        with torch.no_grad():
+            flat = self.flatten(module)(*zeros)
+        self.module = torch.compile(flat, fullgraph=True)
+        return shapes
+
+    def channels_last(self, x):
+        return x.contiguous(memory_format=self.torch.channels_last) if x.ndim == 4 else x
 
     def bind(self, inputs):
-        last = self.torch.channels_last
-        tensors = [self.torch.from_numpy(x) for x in inputs]
-        self.inputs = [x.contiguous(memory_format=last) if x.ndim == 4 else x for x in tensors]
+        self.inputs = [self.channels_last(self.torch.from_numpy(x)) for x in inputs]
 
     def run(self):
         with self.torch.inference_mode():

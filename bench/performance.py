@@ -95,14 +95,15 @@ def ratio_columns(results):
     return list(names)
 
 
-def mean(results, name, batch, key="median"):
-    """Geometric mean of the speed-ups over the networks of one batch size (None: all)."""
-    ratios = [
-        row["speedup"][name][key]
-        for row in results["rows"]
-        if name in row["speedup"] and batch in (None, row["batch"])
-    ]
-    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
+def mean(results, name, batch):
+    """Geometric mean of the speed-ups over the networks of one batch size (None: all), and
+    how many of them it is of where some are missing."""
+    rows = [row for row in results["rows"] if batch in (None, row["batch"])]
+    ratios = [row["speedup"][name]["median"] for row in rows if name in row["speedup"]]
+    if not ratios:
+        return "-"
+    text = f"{math.exp(sum(map(math.log, ratios)) / len(ratios)):.3f}"
+    return text if len(ratios) == len(rows) else f"{text} of {len(ratios)}"
 
 
 def cells(results):
@@ -127,7 +128,7 @@ def cells(results):
     for batch in batches + ([None] if len(batches) > 1 else []):
         line = ["geometric mean", "all" if batch is None else str(batch)]
         line += [""] * len(timed)
-        line += [f"{m:.3f}" if (m := mean(results, n, batch)) else "-" for n in ratios]
+        line += [mean(results, name, batch) for name in ratios]
         table.append(line)
     return table
 
