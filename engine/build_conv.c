@@ -133,7 +133,7 @@ enum cop_status cop_plan__build_conv(
     if (method == COP_CONV_ONEDNN)
         COP_TRY(build_kernel(plan, prim, &mds, pd, position, err));
     else
-        COP_TRY(cop_plan__build_winograd(plan, &conv, method, position, err));
+        COP_TRY(cop_plan__build_own_conv(plan, &conv, method, position, err));
     if (key[0] == '\0') return COP_OK;
     struct cop_step *step = plan->steps[plan->n_steps - 1];
     step->tuning_key = cop_arena_strdup(plan->arena, key);

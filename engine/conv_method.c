@@ -9,6 +9,7 @@ const char *cop_conv_method_name(enum cop_conv_method method)
         [COP_CONV_ONEDNN] = "onednn",
         [COP_CONV_WINOGRAD_2] = "winograd-2",
         [COP_CONV_WINOGRAD_4] = "winograd-4",
+        [COP_CONV_DIRECT] = "direct",
     };
     return names[method];
 }
@@ -36,17 +37,27 @@ static bool is_winograd_window(const struct cop_window *window)
     return true;
 }
 
+static bool is_padded(const struct cop_window *window)
+{
+    return window->pads_l[0] != 0 || window->pads_l[1] != 0 || window->pads_r[0] != 0 ||
+           window->pads_r[1] != 0;
+}
+
 bool cop_conv_is_able(
     const struct cop_plan *plan,
     const struct cop_conv_case *conv,
     enum cop_conv_method method)
 {
     if (method == COP_CONV_ONEDNN) return true;
+    const struct cop_window *window = &conv->prim->as.conv.window;
+    if (plan->is_plain || conv->prim->as.conv.g != 1 || !has_simple_posts(conv->prim) ||
+        !cop_plan__is_const(plan, conv->prim->srcs[1]))
+        return false;
+    if (method == COP_CONV_DIRECT)
+        return !is_padded(window) && cop_md_is_channels_last(conv->src_md) &&
+               cop_md_is_channels_last(conv->dst_md);
     struct cop_winograd_strides strides;
-    return !plan->no_winograd && conv->prim->as.conv.g == 1 &&
-           is_winograd_window(&conv->prim->as.conv.window) &&
-           cop_plan__is_const(plan, conv->prim->srcs[1]) &&
-           has_simple_posts(conv->prim) &&
+    return !plan->engine->no_winograd && is_winograd_window(window) &&
            cop_plan__winograd_strides(conv->src_md, &strides) &&
            cop_plan__winograd_strides(conv->dst_md, &strides);
 }
@@ -90,10 +101,23 @@ static double direct_us(const struct cop_plan *plan, const struct cop_conv_case 
         plan, 2.0 * taps * ic * oc * pixels, taps * ic * oc * (double)sizeof(float));
 }
 
+enum { FEW_PIXELS = 64 };
+
+/* Our loops win where weights stream by and few pixels use them, and where a result can go
+ * straight into a concat. */
+static bool prefers_direct(
+    const struct cop_plan *plan, const struct cop_conv_case *conv)
+{
+    int64_t pixels = conv->dst->dim[0] * conv->dst->dim[2] * conv->dst->dim[3];
+    return cop_conv_is_able(plan, conv, COP_CONV_DIRECT) &&
+           (pixels <= FEW_PIXELS || cop_plan__has_slot(plan, conv->prim->dst));
+}
+
 enum cop_conv_method cop_conv_estimate(
     const struct cop_plan *plan, const struct cop_conv_case *conv)
 {
-    enum cop_conv_method best = COP_CONV_ONEDNN;
+    enum cop_conv_method best =
+        prefers_direct(plan, conv) ? COP_CONV_DIRECT : COP_CONV_ONEDNN;
     double least = direct_us(plan, conv);
     for (int m = 2; m <= 4; m += 2) {
         enum cop_conv_method method =

@@ -14,6 +14,7 @@ enum cop_conv_method {
     COP_CONV_ONEDNN,     /* whatever oneDNN thinks best */
     COP_CONV_WINOGRAD_2, /* winograd.h, m = 2 */
     COP_CONV_WINOGRAD_4, /* m = 4 */
+    COP_CONV_DIRECT,     /* direct.h */
     COP_CONV_N_METHODS,
 };
 const char *cop_conv_method_name(enum cop_conv_method method);
@@ -49,7 +50,7 @@ enum cop_conv_method cop_conv_choose(
 bool cop_plan__winograd_strides(
     const struct cop_md *md, struct cop_winograd_strides *strides);
 /** The step of a method of ours; @p method is able. */
-COP_NODISCARD enum cop_status cop_plan__build_winograd(
+COP_NODISCARD enum cop_status cop_plan__build_own_conv(
     struct cop_plan *plan,
     const struct cop_conv_case *conv,
     enum cop_conv_method method,

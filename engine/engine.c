@@ -61,6 +61,11 @@ void cop_engine_describe(const struct cop_engine *engine, struct cop_engine_info
     info->channel_block = strncmp(info->isa, "avx512", 6) == 0 ? 16 : 8;
 }
 
+void cop_engine_refuse_winograd(struct cop_engine *engine)
+{
+    engine->no_winograd = true;
+}
+
 /* ---- tuning ------------------------------------------------------------------------------- */
 
 enum { MACHINE_TEXT = 192 };

@@ -22,6 +22,10 @@ COP_NODISCARD enum cop_status cop_engine_create(
 /** After all its plans.  Accepts NULL. */
 void cop_engine_destroy(struct cop_engine *engine);
 
+/** Plans made from now on compute convolutions in their direct form only: slower, with less
+ *  rounding error. */
+void cop_engine_refuse_winograd(struct cop_engine *engine);
+
 /** Adds choices of kernels that were measured earlier and written to @p path.  A file that
  *  is missing, damaged or of another machine adds nothing.  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_engine_load_tuning(
@@ -64,8 +68,6 @@ struct cop_plan_options {
     /* Values kept readable besides the ends: fusion stops at them. */
     const struct cop_value *const *taps;
     int32_t n_taps;
-    bool
-        no_winograd; /* convolutions in their direct form only: half the rounding error */
 };
 
 /** COP_ENOMEM, COP_ESHAPE, COP_EUNSUPPORTED (batch or operator), COP_EENGINE. */

@@ -159,7 +159,7 @@ enum cop_status cop_plan__create_with(
     struct cop_plan *fresh;
     COP_TRY(cop_plan__new(engine, options->threads, options->purpose, &fresh, err));
     fresh->method = method;
-    fresh->no_winograd = options->no_winograd || options->purpose != COP_PURPOSE_INFER;
+    fresh->is_plain = options->purpose != COP_PURPOSE_INFER;
     enum cop_status status =
         cop_program_create(fresh->arena, graph, options, &fresh->program, err);
     if (status == COP_OK) status = cop_plan__compile(fresh, err);

@@ -21,6 +21,7 @@ struct cop_engine {
     struct cop_dnnl *dnnl;
     struct cop_weights *weights;
     struct cop_tuner *tuner;
+    bool no_winograd;
 };
 
 /** Bytes with a lifetime [first, last] counted in steps; -1 is before the first step. */
@@ -100,8 +101,8 @@ struct cop_plan {
     struct cop_program *program;
     int threads;
     enum cop_purpose purpose;
-    int method;       /* enum cop_conv_method wherever it is able; -1: choose */
-    bool no_winograd; /* convolutions in their direct form only */
+    int method;    /* enum cop_conv_method wherever it is able; -1: choose */
+    bool is_plain; /* oneDNN alone computes convolutions */
 
     struct cop_array *arrays;
     int32_t n_arrays;
