@@ -24,6 +24,7 @@ struct cop_cli {
     /* global options, filled by the parser */
     const char *project; /* -p; NULL: the one project file of the current folder */
     int64_t threads;     /* 0: all processors */
+    bool is_no_winograd; /* convolutions in their direct form only */
     bool is_json;
     bool is_quiet;
     bool is_no_color;

@@ -1,6 +1,8 @@
 /* cli/inputs.c - see inputs.h. */
 #include "cli/inputs.h"
 
+#include "cli/tuning.h"
+
 #include "base/file.h"
 #include "base/par.h"
 #include "importers/import.h"
@@ -69,7 +71,9 @@ enum cop_status cop_cli_open_engine(struct cop_cli *cli, struct cop_err *err)
 {
     if (cli->engine != NULL) return COP_OK;
     if (cli->threads > 0) cop_par_set_threads((int)cli->threads);
-    return cop_engine_create(&cli->engine, err);
+    COP_TRY(cop_engine_create(&cli->engine, err));
+    if (cli->is_no_winograd) cop_engine_refuse_winograd(cli->engine);
+    return cop_cli_load_tuning(cli, err);
 }
 
 static bool has_model_suffix(const char *word)

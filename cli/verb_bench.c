@@ -3,7 +3,9 @@
 #include "cli/inputs.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "cli/tuning.h"
 #include "cli/verbs.h"
+#include "engine/streams.h"
 #include "synth/evaluate.h"
 #include "synth/evidence.h"
 #include "synth/throughput.h"
@@ -17,6 +19,7 @@ struct bench_options {
     int64_t streams;
     bool is_throughput;
     bool is_auto;
+    bool is_untuned;
     double seconds;
 };
 
@@ -51,6 +54,10 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_FLAG,
      .offset = offsetof(struct bench_options, is_auto),
      .help = "times every way to divide the processors into streams"},
+    {.name = "untuned",
+     .kind = COP_OPTION_FLAG,
+     .offset = offsetof(struct bench_options, is_untuned),
+     .help = "no measuring of kernels first: what is known, else estimates"},
     {.name = "seconds",
      .kind = COP_OPTION_TIME,
      .offset = offsetof(struct bench_options, seconds),
@@ -151,8 +158,10 @@ static enum cop_status bench_one(
     struct cop_err *err)
 {
     struct cop_bench_result result;
+    const struct cop_plan_options plan = {.mb = o->batch, .threads = (int)cli->threads};
     const struct cop_bench_options bench = {
         .mb = o->batch, .threads = (int)cli->threads, .runs = o->runs};
+    if (!o->is_untuned) COP_TRY(cop_cli_tune(cli, model->graph, &plan, err));
     COP_TRY(cop_bench(cli->engine, model->graph, &bench, &result, err));
     COP_TRY(store_result(cli, model->id, &result, err));
     if (cli->is_json) return print_json(cli, model->name, &result, info, err);
@@ -245,6 +254,11 @@ static enum cop_status bench_streams(
     struct cop_err *err)
 {
     struct cop_throughput result;
+    struct cop_streams_options streams = {
+        .n = (int)o->streams, .threads = (int)cli->threads};
+    COP_TRY(cop_streams_resolve(&streams, err));
+    const struct cop_plan_options plan = {.mb = o->batch, .threads = streams.threads};
+    if (!o->is_untuned) COP_TRY(cop_cli_tune(cli, model->graph, &plan, err));
     const struct cop_throughput_options throughput = {
         .mb = o->batch,
         .streams = (int)o->streams,
@@ -411,7 +425,11 @@ const struct cop_verb cop_verb_bench = {
                 "coppice bench model --auto",
     .about =
         "Times runs of the network on random inputs after a warm-up.  The result of a\n"
-        "model of the project is kept and shown by list and show.\n"
+        "model of the project is kept and shown by list and show.  Convolutions of a\n"
+        "kind not met before on this machine are first computed in each way there is;\n"
+        "the fastest is remembered for all verbs, in $COPPICE_TUNING (\"off\": "
+        "nowhere)\n"
+        "or below ~/.cache.\n"
         "\n"
         "With --streams several copies run at the same time over one set of weights,\n"
         "each on processors of its own: one stream of all processors answers soonest,\n"
