@@ -109,6 +109,11 @@ static enum cop_status build_inner_product(
     int32_t whole;
     struct cop_linear_mds mds = {.bias = NULL};
     COP_TRY(cop_plan__array_plain(plan, prim->srcs[0], &rows, &arrays[0], err));
+    if (cop_plan__prefers_few_rows(plan, prim, m)) {
+        COP_TRY(cop_md_create(plan->arena, dst, NULL, &plain, err));
+        COP_TRY(cop_plan__new_array(plan, prim->dst, plain, -1, &whole, err));
+        return cop_plan__build_few_rows(plan, prim, &rows, arrays[0], whole, err);
+    }
     mds.src = cop_plan__md(plan, arrays[0]);
     COP_TRY(cop_md_any(plan->arena, &weights, &mds.weights, err));
     COP_TRY(cop_md_create(plan->arena, &results, NULL, &mds.dst, err));

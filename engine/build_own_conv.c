@@ -354,3 +354,68 @@ enum cop_status cop_plan__build_own_conv(
     args[n++] = (struct cop_step_arg){COP_ROLE_DST, dst};
     return build_step(plan, conv, method, own, args, n, err);
 }
+
+/* ---- products of few rows ------------------------------------------------------------------ */
+
+enum { FEW_ROWS = 2 };
+
+bool cop_plan__prefers_few_rows(
+    const struct cop_plan *plan, const struct cop_prim *prim, int64_t m)
+{
+    return !plan->is_plain && m <= FEW_ROWS && prim->as.matmul.transpose_weights &&
+           simd() != COP_SIMD_GENERIC && cop_conv_has_simple_posts(prim);
+}
+
+enum cop_status cop_plan__build_few_rows(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_shape *rows, /* [m][k] */
+    int32_t src,
+    int32_t dst,
+    struct cop_err *err)
+{
+    int64_t n = cop_plan__shape(plan, prim->srcs[1])->dim[0];
+    const struct cop_direct_desc desc = {
+        .simd = simd(),
+        .threads = plan->threads,
+        .mb = rows->dim[0],
+        .ic = rows->dim[1],
+        .oc = n,
+        .ih = 1,
+        .iw = 1,
+        .kernel = {1, 1},
+        .strides = {1, 1},
+        .dilations = {1, 1},
+        .src = cop_direct_nhwc(rows->dim[1], 1, 1),
+        .dst = cop_direct_nhwc(n, 1, 1),
+        .activation = activation_of(prim),
+    };
+    struct own_step *own = COP_ARENA_NEW(plan->arena, struct own_step);
+    if (own == NULL) return COP_FAIL_NOMEM(err);
+    COP_TRY(cop_direct_create(plan->arena, &desc, &own->direct, err));
+    const struct cop_pack_form form = {
+        .kind = "direct",
+        .bytes = cop_direct_weights_bytes(own->direct),
+        .pack = pack_direct,
+        .context = own->direct,
+    };
+    struct cop_step_arg args[4] = {{COP_ROLE_SRC, src}, {COP_ROLE_WEIGHTS, -1}};
+    int32_t n_args = 2;
+    COP_TRY(packed_array(plan, prim, &form, &args[1].array, err));
+    own->add = -1;
+    own->bias = cop_plan__has_bias(prim) ? n_args : -1;
+    if (own->bias >= 0) {
+        const struct cop_md *md;
+        args[n_args].role = COP_ROLE_BIAS;
+        COP_TRY(cop_plan__bias_md(plan, n, &md, err));
+        COP_TRY(cop_plan__bias_array(plan, prim, md, &args[n_args++].array, err));
+    }
+    args[n_args++] = (struct cop_step_arg){COP_ROLE_DST, dst};
+    struct cop_step *step;
+    COP_TRY(cop_plan__add_step(plan, prim, args, n_args, &step, err));
+    step->kind = "inner product";
+    step->impl = "direct";
+    step->loop = run_direct;
+    step->loop_data = own;
+    return COP_OK;
+}

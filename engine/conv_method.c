@@ -16,8 +16,7 @@ const char *cop_conv_method_name(enum cop_conv_method method)
 
 /* ---- ability ------------------------------------------------------------------------------ */
 
-/* A sum, then one activation that our loops know; either may be missing. */
-static bool has_simple_posts(const struct cop_prim *prim)
+bool cop_conv_has_simple_posts(const struct cop_prim *prim)
 {
     int32_t first = prim->n_posts > 0 && prim->posts[0].kind == COP_POST_SUM ? 1 : 0;
     if (prim->n_posts - first > 1) return false;
@@ -50,7 +49,8 @@ bool cop_conv_is_able(
 {
     if (method == COP_CONV_ONEDNN) return true;
     const struct cop_window *window = &conv->prim->as.conv.window;
-    if (plan->is_plain || conv->prim->as.conv.g != 1 || !has_simple_posts(conv->prim) ||
+    if (plan->is_plain || conv->prim->as.conv.g != 1 ||
+        !cop_conv_has_simple_posts(conv->prim) ||
         !cop_plan__is_const(plan, conv->prim->srcs[1]))
         return false;
     if (method == COP_CONV_DIRECT)

@@ -29,6 +29,9 @@ struct cop_conv_case {
     const struct cop_md *dst_md;
 };
 
+/** A sum, then one activation that our loops know; either may be missing. */
+bool cop_conv_has_simple_posts(const struct cop_prim *prim);
+
 /** True when the method computes this convolution, posts included, in these layouts. */
 bool cop_conv_is_able(
     const struct cop_plan *plan,

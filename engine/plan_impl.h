@@ -264,6 +264,17 @@ COP_NODISCARD enum cop_status cop_plan__bias_array(
     const struct cop_md *md,
     int32_t *array,
     struct cop_err *err);
+/** True for products of so few rows that reading the weights is all the time goes into;
+ *  our loops fetch them ahead. */
+bool cop_plan__prefers_few_rows(
+    const struct cop_plan *plan, const struct cop_prim *prim, int64_t m);
+COP_NODISCARD enum cop_status cop_plan__build_few_rows(
+    struct cop_plan *plan,
+    const struct cop_prim *prim,
+    const struct cop_shape *rows,
+    int32_t src,
+    int32_t dst,
+    struct cop_err *err);
 /** The step of a kernel over src, weights, bias (-1: none), dst. */
 COP_NODISCARD enum cop_status cop_plan__add_linear(
     struct cop_plan *plan,
