@@ -109,7 +109,9 @@ static enum cop_status prepare(
     struct subject *subject, char **words, const char *prefix, struct cop_err *err)
 {
     const struct cop_plan_options options = {
-        .mb = strtoll(words[2], NULL, 10), .threads = (int)strtol(words[3], NULL, 10)};
+        .mb = strtoll(words[2], NULL, 10),
+        .threads = (int)strtol(words[3], NULL, 10),
+        .may_slice = true};
     const double before = cop_clock_ms();
     COP_TRY(cop_onnx_read_file(words[1], &cop_ops_standard, &subject->graph, err));
     COP_TRY(cop_ops_simplify(subject->graph, err));

@@ -158,7 +158,8 @@ static enum cop_status bench_one(
     struct cop_err *err)
 {
     struct cop_bench_result result;
-    const struct cop_plan_options plan = {.mb = o->batch, .threads = (int)cli->threads};
+    const struct cop_plan_options plan = {
+        .mb = o->batch, .threads = (int)cli->threads, .may_slice = true};
     const struct cop_bench_options bench = {
         .mb = o->batch, .threads = (int)cli->threads, .runs = o->runs};
     if (!o->is_untuned) COP_TRY(cop_cli_tune(cli, model->graph, &plan, err));
@@ -257,7 +258,8 @@ static enum cop_status bench_streams(
     struct cop_streams_options streams = {
         .n = (int)o->streams, .threads = (int)cli->threads};
     COP_TRY(cop_streams_resolve(&streams, err));
-    const struct cop_plan_options plan = {.mb = o->batch, .threads = streams.threads};
+    const struct cop_plan_options plan = {
+        .mb = o->batch, .threads = streams.threads, .may_slice = true};
     if (!o->is_untuned) COP_TRY(cop_cli_tune(cli, model->graph, &plan, err));
     const struct cop_throughput_options throughput = {
         .mb = o->batch,

@@ -181,7 +181,8 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     const struct cop_plan_options plan_options = {
         .mb = arrays.in_shapes[0].dim[0],
         .threads = (int)cli->threads,
-        .purpose = COP_PURPOSE_INFER};
+        .purpose = COP_PURPOSE_INFER,
+        .may_slice = true};
     status = cop_plan_create(cli->engine, model.graph, &plan_options, &plan, err);
     if (status == COP_OK) status = compute(plan, &arrays, err);
     if (status == COP_OK)

@@ -68,6 +68,9 @@ struct cop_plan_options {
     /* Values kept readable besides the ends: fusion stops at them. */
     const struct cop_value *const *taps;
     int32_t n_taps;
+    /* The batch may run in slices where that is faster: less memory, the same results; but
+     * cop_plan_read then has nothing to read. */
+    bool may_slice;
 };
 
 /** COP_ENOMEM, COP_ESHAPE, COP_EUNSUPPORTED (batch or operator), COP_EENGINE. */

@@ -16,6 +16,8 @@ static enum cop_status make_port(
     int32_t array;
     const struct cop_md *plain;
     port->tensor = tensor;
+    port->shape = *cop_plan__shape(plan, tensor);
+    if (plan->n_slices > 1) port->shape.dim[0] *= plan->n_slices;
     if (plan->program->tensors[tensor].role == COP_TENSOR_CONST &&
         plan->program->tensors[tensor].dtype != COP_F32)
         return COP_FAIL(
@@ -129,6 +131,7 @@ enum cop_status cop_plan__new(
     (*plan)->purpose = purpose;
     (*plan)->threads = threads > 0 ? threads : cop_par_max_threads();
     (*plan)->method = -1;
+    (*plan)->n_slices = 1;
     (*plan)->arena = cop_arena_create();
     if ((*plan)->arena != NULL) return COP_OK;
     cop_mem_free(*plan);
@@ -146,6 +149,25 @@ enum cop_status cop_plan__compile(struct cop_plan *plan, struct cop_err *err)
     return status;
 }
 
+/* The program of the batch, or of a slice of it. */
+static enum cop_status create_program(
+    struct cop_plan *plan,
+    const struct cop_graph *graph,
+    const struct cop_plan_options *options,
+    struct cop_err *err)
+{
+    struct cop_arena_mark mark = cop_arena_mark(plan->arena);
+    COP_TRY(cop_program_create(plan->arena, graph, options, &plan->program, err));
+    bool is_whole = !options->may_slice || options->n_taps > 0 ||
+                    options->purpose != COP_PURPOSE_INFER;
+    plan->n_slices = is_whole ? 1 : cop_program_slices(plan->program);
+    if (plan->n_slices == 1) return COP_OK;
+    struct cop_plan_options slice = *options;
+    slice.mb /= plan->n_slices;
+    cop_arena_reset(plan->arena, mark);
+    return cop_program_create(plan->arena, graph, &slice, &plan->program, err);
+}
+
 enum cop_status cop_plan__create_with(
     struct cop_engine *engine,
     const struct cop_graph *graph,
@@ -160,8 +182,7 @@ enum cop_status cop_plan__create_with(
     COP_TRY(cop_plan__new(engine, options->threads, options->purpose, &fresh, err));
     fresh->method = method;
     fresh->is_plain = options->purpose != COP_PURPOSE_INFER;
-    enum cop_status status =
-        cop_program_create(fresh->arena, graph, options, &fresh->program, err);
+    enum cop_status status = create_program(fresh, graph, options, err);
     if (status == COP_OK) status = cop_plan__compile(fresh, err);
     if (status != COP_OK) {
         cop_plan_destroy(fresh);
@@ -206,12 +227,12 @@ int32_t cop_plan_n_ends(const struct cop_plan *plan)
 
 const struct cop_shape *cop_plan_start_shape(const struct cop_plan *plan, int32_t i)
 {
-    return cop_plan__shape(plan, plan->starts[i].tensor);
+    return &plan->starts[i].shape;
 }
 
 const struct cop_shape *cop_plan_end_shape(const struct cop_plan *plan, int32_t i)
 {
-    return cop_plan__shape(plan, plan->ends[i].tensor);
+    return &plan->ends[i].shape;
 }
 
 void cop_plan_memory(const struct cop_plan *plan, struct cop_plan_memory *memory)
@@ -222,13 +243,18 @@ void cop_plan_memory(const struct cop_plan *plan, struct cop_plan_memory *memory
 /* ---- running -------------------------------------------------------------------------- */
 
 static enum cop_status load(
-    const struct cop_plan *plan, const float *const *starts, struct cop_err *err)
+    const struct cop_plan *plan,
+    const float *const *starts,
+    int64_t slice,
+    struct cop_err *err)
 {
     for (int32_t i = 0; i < plan->n_starts; i++) {
         const struct cop_port *port = &plan->starts[i];
         if (starts[i] == NULL)
             return COP_FAIL(err, COP_EINVAL, "start %d is not given", (int)i);
-        memcpy(port_data(plan, port), starts[i], port_bytes(plan, port));
+        size_t bytes = port_bytes(plan, port);
+        const char *from = (const char *)starts[i] + (size_t)slice * bytes;
+        memcpy(port_data(plan, port), from, bytes);
     }
     return COP_OK;
 }
@@ -246,6 +272,24 @@ static enum cop_status unload(
     return cop_copy_run(&port->copy, port_data(plan, port), elements, err);
 }
 
+static enum cop_status run_slice(
+    struct cop_plan *plan,
+    const float *const *starts,
+    float *const *ends,
+    int64_t slice,
+    struct cop_err *err)
+{
+    COP_TRY(load(plan, starts, slice, err));
+    COP_TRY(cop_plan__run_steps(plan, NULL, err));
+    for (int32_t i = 0; i < plan->n_ends; i++) {
+        if (ends == NULL || ends[i] == NULL) continue;
+        const struct cop_port *port = &plan->ends[i];
+        size_t n = port_bytes(plan, port) / sizeof(float);
+        COP_TRY(unload(plan, port, ends[i] + (size_t)slice * n, err));
+    }
+    return COP_OK;
+}
+
 enum cop_status cop_plan_run(
     struct cop_plan *plan,
     const float *const *starts,
@@ -254,12 +298,9 @@ enum cop_status cop_plan_run(
 {
     int before = cop_par_threads();
     cop_par_set_threads(plan->threads);
-    enum cop_status status = load(plan, starts, err);
-    if (status == COP_OK) status = cop_plan__run_steps(plan, NULL, err);
-    for (int32_t i = 0; status == COP_OK && i < plan->n_ends; i++) {
-        if (ends != NULL && ends[i] != NULL)
-            status = unload(plan, &plan->ends[i], ends[i], err);
-    }
+    enum cop_status status = COP_OK;
+    for (int64_t i = 0; status == COP_OK && i < plan->n_slices; i++)
+        status = run_slice(plan, starts, ends, i, err);
     cop_par_set_threads(before);
     plan->has_run = status == COP_OK;
     return status;
@@ -295,6 +336,8 @@ enum cop_status cop_plan_read(
 {
     COP_TRY(find_kept(plan, value_id, "was not tapped", err));
     if (!plan->has_run) return COP_FAIL(err, COP_EINVAL, "the plan has not run yet");
+    if (plan->n_slices > 1)
+        return COP_FAIL(err, COP_EINVAL, "the plan ran in slices, nothing is left");
     int64_t want = cop_shape_n(cop_plan__shape(plan, value_id));
     if (n != want)
         return COP_FAIL(

@@ -89,7 +89,8 @@ struct cop_mask {
 /** How a value crosses the border of the plan. */
 struct cop_port {
     int32_t tensor;
-    struct cop_copy copy; /* to row-major; starts are row-major themselves */
+    struct cop_shape shape; /* of the whole batch */
+    struct cop_copy copy;   /* to row-major; starts are row-major themselves */
     bool is_plain;
 };
 
@@ -127,6 +128,7 @@ struct cop_plan {
     int32_t n_ends;
     struct cop_mask *masks; /* by tap; channels NULL where off */
     int32_t n_masks;
+    int64_t n_slices; /* runs of the steps per batch */
     bool has_run;
     struct cop_backward *backward;
 };

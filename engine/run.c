@@ -136,6 +136,7 @@ enum cop_status cop_plan_profile(
         qsort(one, r, sizeof *one, ascending);
         plan->steps[i]->ms =
             r % 2 == 1 ? one[r / 2] : (one[r / 2 - 1] + one[r / 2]) / 2;
+        plan->steps[i]->ms *= (double)plan->n_slices;
     }
     cop_mem_free(one);
     cop_mem_free(times);

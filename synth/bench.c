@@ -82,6 +82,7 @@ static enum cop_status subject_init(
     const struct cop_plan_options plan_options = {
         .mb = options->mb > 0 ? options->mb : 1,
         .threads = options->threads,
+        .may_slice = true,
     };
     COP_TRY(cop_plan_create(engine, graph, &plan_options, &subject->plan, err));
     COP_TRY(cop_bench__inputs(subject->plan, &subject->inputs, err));

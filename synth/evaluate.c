@@ -242,6 +242,7 @@ static enum cop_status prepare(
         .mb = evaluator->mb,
         .ends = (const struct cop_value *const[]){end},
         .n_ends = 1,
+        .may_slice = true,
     };
     COP_TRY(cop_streams_add_plan(
         evaluator->streams, engine, graph, &plan_options, &evaluator->plan, err));

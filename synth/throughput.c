@@ -149,7 +149,7 @@ static enum cop_status measure(
     measuring->runners =
         cop_mem_array((size_t)result->streams, sizeof *measuring->runners);
     if (measuring->runners == NULL) return COP_FAIL_NOMEM(err);
-    const struct cop_plan_options plan_options = {.mb = result->mb};
+    const struct cop_plan_options plan_options = {.mb = result->mb, .may_slice = true};
     COP_TRY(cop_streams_add_plan(
         measuring->streams, engine, graph, &plan_options, &measuring->plan, err));
     COP_TRY(run_together(measuring, options->ms, err));
