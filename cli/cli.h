@@ -38,6 +38,7 @@ struct cop_cli {
     struct cop_progress progress;
     struct cop_store *store;
     const char *store_path;
+    const struct cop_cli_part *part; /* of model files; NULL: all */
     struct cop_engine *engine;
     bool is_json_failed; /* a key could not be added: out of memory */
 };
@@ -59,6 +60,12 @@ enum { COP_MAX_TEXTS = 16 };
 struct cop_texts {
     int32_t n;
     const char *at[COP_MAX_TEXTS];
+};
+
+/** Which part of a TensorFlow graph is meant (cli/inputs.h). */
+struct cop_cli_part {
+    struct cop_texts inputs;  /* NAME, NAME=1x49x10, NAME=true */
+    struct cop_texts outputs; /* NAME */
 };
 
 /** Both NaN when not given. */

@@ -78,7 +78,7 @@ enum cop_status cop_cli_open_engine(struct cop_cli *cli, struct cop_err *err)
 
 static bool has_model_suffix(const char *word)
 {
-    static const char *const suffixes[] = {".onnx", ".h5", ".hdf5"};
+    static const char *const suffixes[] = {".onnx", ".pb", ".h5", ".hdf5"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
         if (ends_with(word, suffixes[i])) return true;
     return false;
@@ -116,10 +116,36 @@ enum cop_status cop_cli_check_name(const char *name, struct cop_err *err)
         MAX_NAME);
 }
 
-enum cop_status cop_cli_read_model(
-    const char *path, struct cop_graph **graph, struct cop_err *err)
+/* The words of --input and --output as the reader wants them. */
+static enum cop_status parse_part(
+    struct cop_cli *cli,
+    struct cop_tf_input inputs[COP_MAX_TEXTS],
+    struct cop_tf_read_options *part,
+    struct cop_err *err)
 {
-    COP_TRY(cop_import_file(path, &cop_ops_standard, graph, err));
+    *part = (struct cop_tf_read_options){.inputs = inputs};
+    if (cli->part == NULL) return COP_OK;
+    for (int32_t i = 0; i < cli->part->inputs.n; ++i) {
+        char *text = cop_arena_strdup(cli->arena, cli->part->inputs.at[i]);
+        if (text == NULL) return COP_FAIL_NOMEM(err);
+        COP_TRY(cop_tf_parse_input(text, &inputs[i], err));
+    }
+    part->n_inputs = cli->part->inputs.n;
+    part->outputs = cli->part->outputs.at;
+    part->n_outputs = cli->part->outputs.n;
+    return COP_OK;
+}
+
+enum cop_status cop_cli_read_model(
+    struct cop_cli *cli,
+    const char *path,
+    struct cop_graph **graph,
+    struct cop_err *err)
+{
+    struct cop_tf_input inputs[COP_MAX_TEXTS];
+    struct cop_tf_read_options part;
+    COP_TRY(parse_part(cli, inputs, &part, err));
+    COP_TRY(cop_import_file(path, &cop_ops_standard, &part, graph, err));
     const enum cop_status status = cop_ops_simplify(*graph, err);
     if (status == COP_OK) return COP_OK;
     cop_graph_destroy(*graph);
@@ -137,7 +163,7 @@ enum cop_status cop_cli_open_model(
     if (cop_cli_is_model_path(word)) {
         model->name = cop_cli_stem(cli->arena, word);
         if (model->name == NULL) return COP_FAIL_NOMEM(err);
-        return cop_cli_read_model(word, &model->graph, err);
+        return cop_cli_read_model(cli, word, &model->graph, err);
     }
     COP_TRY(cop_cli_open_store(cli, err));
     COP_TRY(cop_project_load_model(

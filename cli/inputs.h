@@ -16,8 +16,24 @@ COP_NODISCARD enum cop_status cop_cli_open_store(
 COP_NODISCARD enum cop_status cop_cli_open_engine(
     struct cop_cli *cli, struct cop_err *err);
 
-/** A word is a path to a model file when it has a '/' or is an existing *.onnx file. */
+/** A word is a path to a model file when it has a '/' or is an existing file with
+ *  the ending of a model (.onnx, .pb, .h5, .hdf5). */
 bool cop_cli_is_model_path(const char *word);
+
+/** The options that choose a part of a TensorFlow graph: two rows of a verb's table.
+ *  @param type the verb's options struct, @param member its struct cop_cli_part.  The verb
+ *  sets cli->part. */
+#define COP_CLI_PART_OPTIONS(type, member)                                             \
+    {.name = "input",                                                                  \
+     .kind = COP_OPTION_TEXTS,                                                         \
+     .offset = offsetof(type, member.inputs),                                          \
+     .operand = "NAME",                                                                \
+     .help = "where a TensorFlow graph begins; NAME=1x49x10, NAME=false"},             \
+    {                                                                                  \
+        .name = "output", .kind = COP_OPTION_TEXTS,                                    \
+        .offset = offsetof(type, member.outputs), .operand = "NAME",                   \
+        .help = "where a TensorFlow graph ends"                                        \
+    }
 
 struct cop_cli_model {
     struct cop_graph *graph; /* owned */
@@ -31,9 +47,12 @@ COP_NODISCARD enum cop_status cop_cli_open_model(
     const char *word,
     struct cop_cli_model *model,
     struct cop_err *err);
-/** Reads a model file.  The caller destroys the graph. */
+/** Reads a model file, or cli->part of it.  The caller destroys the graph. */
 COP_NODISCARD enum cop_status cop_cli_read_model(
-    const char *path, struct cop_graph **graph, struct cop_err *err);
+    struct cop_cli *cli,
+    const char *path,
+    struct cop_graph **graph,
+    struct cop_err *err);
 void cop_cli_close_model(struct cop_cli_model *model);
 
 /** "faces" for "models/faces.onnx"; in the arena, NULL when out of memory. */

@@ -21,6 +21,7 @@ struct bench_options {
     bool is_auto;
     bool is_untuned;
     double seconds;
+    struct cop_cli_part part;
 };
 
 static const struct cop_option options[] = {
@@ -64,6 +65,7 @@ static const struct cop_option options[] = {
      .operand = "TIME",
      .initial = "1.5",
      .help = "how long streams run together, at least five times each"},
+    COP_CLI_PART_OPTIONS(struct bench_options, part),
     {.name = NULL}};
 
 static void print_machine(const struct cop_engine_info *info)
@@ -405,6 +407,7 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     COP_TRY(check_options(o, err));
     COP_TRY(cop_cli_open_engine(cli, err));
     cop_engine_describe(cli->engine, &info);
+    cli->part = &o->part;
     COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
     enum cop_status status;
     if (o->is_auto)

@@ -15,6 +15,7 @@ struct eval_options {
     int64_t limit;
     int64_t batch;
     int64_t seed;
+    struct cop_cli_part part;
 };
 
 static const struct cop_option options[] = {
@@ -39,16 +40,17 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct eval_options, batch),
      .operand = "N",
-     .initial = "8",
+     .initial = "64",
      .min = 1,
      .max = 65536,
-     .help = "samples that one processor runs together"},
+     .help = "samples that are run together"},
     {.name = "seed",
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct eval_options, seed),
      .operand = "N",
      .initial = "1",
      .help = "of the draw"},
+    COP_CLI_PART_OPTIONS(struct eval_options, part),
     {.name = NULL}};
 
 static double class_top1(const struct cop_evaluation *evaluation, int32_t c)
@@ -129,6 +131,7 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     struct cop_cli_data data = {.id = 0};
     struct cop_evaluation evaluation = {.n = 0};
     COP_TRY(cop_cli_open_engine(cli, err));
+    cli->part = &o->part;
     COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
     enum cop_status status =
         cop_cli_open_data(cli, o->data, o->preprocess, model.graph, &data, err);
@@ -178,9 +181,7 @@ const struct cop_verb cop_verb_eval = {
         "coppice eval V1 --data val --limit 500 --json\n"
         "coppice eval path/to/model.onnx --data photos/val/ --preprocess 3x224x224",
     .about =
-        "Runs the samples through the network, a batch on each processor at a time, "
-        "and\n"
-        "counts right answers; they do not depend on --threads.  The interval\n"
+        "Runs the samples through the network and counts right answers.  The interval\n"
         "is Wilson's, at 95 %.  When model and data set belong to the project, the\n"
         "result is kept, sample by sample: compare and report use it.  That of a part\n"
         "(--limit) is only shown.",

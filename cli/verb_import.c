@@ -13,6 +13,7 @@
 struct import_options {
     const char *name;
     const char *preprocess;
+    struct cop_cli_part part;
 };
 
 static const struct cop_option options[] = {
@@ -26,6 +27,7 @@ static const struct cop_option options[] = {
      .offset = offsetof(struct import_options, preprocess),
      .operand = "TEXT",
      .help = "what its input expects; kept in the model's metadata"},
+    COP_CLI_PART_OPTIONS(struct import_options, part),
     {.name = NULL}};
 
 enum { MAX_OPS = 128 };
@@ -205,7 +207,8 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
         .origin_json = "{}"};
     if (row.name == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(cop_cli_check_name(row.name, err));
-    enum cop_status status = cop_cli_read_model(path, &graph, err);
+    cli->part = &o->part;
+    enum cop_status status = cop_cli_read_model(cli, path, &graph, err);
     if (status == COP_OK && o->preprocess != NULL)
         status = keep_preprocess(graph, o->preprocess, err);
     if (status == COP_OK) status = cop_groups_find(graph, &groups, err);

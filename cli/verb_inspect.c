@@ -14,6 +14,7 @@ struct inspect_options {
     bool is_untimed;
     int64_t batch;
     int64_t runs;
+    struct cop_cli_part part;
 };
 
 static const struct cop_option options[] = {
@@ -37,6 +38,7 @@ static const struct cop_option options[] = {
      .min = 1,
      .max = 100000,
      .help = "runs; the median is shown"},
+    COP_CLI_PART_OPTIONS(struct inspect_options, part),
     {.name = NULL}};
 
 /* One row of the table. */
@@ -312,6 +314,7 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     struct cop_cli_model model;
     struct cop_groups *groups = NULL;
     struct inspection inspection = {.n = 0};
+    cli->part = &o->part;
     COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
     enum cop_status status = cop_groups_find(model.graph, &groups, err);
     if (status == COP_OK)

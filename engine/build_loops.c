@@ -17,13 +17,37 @@ struct moves {
     struct cop_copy *copy; /* [n], one per source */
 };
 
+struct filling {
+    float *dst;
+    float fill;
+    int64_t n;
+};
+
+enum { FILL_ROW = 4096 };
+
+static void fill_rows(const void *context, int64_t first, int64_t last)
+{
+    const struct filling *filling = context;
+    int64_t end = last * FILL_ROW < filling->n ? last * FILL_ROW : filling->n;
+    for (int64_t i = first * FILL_ROW; i < end; i++)
+        filling->dst[i] = filling->fill;
+}
+
+static enum cop_status fill_all(
+    const struct moves *moves, float *dst, struct cop_err *err)
+{
+    const struct filling filling = {
+        .dst = dst, .fill = moves->fill, .n = moves->n_elements};
+    int64_t n_rows = (moves->n_elements + FILL_ROW - 1) / FILL_ROW;
+    return cop_rows_run(n_rows, moves->n_elements, fill_rows, &filling, err);
+}
+
 static enum cop_status run_moves(
     const struct cop_plan *plan, const struct cop_step *step, struct cop_err *err)
 {
     const struct moves *moves = step->loop_data;
     float *dst = plan->arrays[step->args[moves->n].array].data;
-    for (int64_t i = 0; moves->fills && i < moves->n_elements; i++)
-        dst[i] = moves->fill;
+    if (moves->fills) COP_TRY(fill_all(moves, dst, err));
     for (int32_t i = 0; i < moves->n; i++) {
         if (moves->copy[i].rank < 0) continue;
         const float *src = plan->arrays[step->args[i].array].data;

@@ -107,12 +107,28 @@ static void insert_axis(struct walk *walk, const struct cop_copy *copy, int32_t 
     walk->dst[at] = dst;
 }
 
-static bool steps_by_one(const int64_t *offset, int64_t n)
+static bool steps_by(const int64_t *offset, int64_t n, int64_t step)
 {
     for (int64_t i = 1; i < n; i++) {
-        if (offset[i] != offset[0] + i) return false;
+        if (offset[i] != offset[0] + i * step) return false;
     }
     return true;
+}
+
+/* Lines that follow one another on both sides are one line; two axes stay, for threads. */
+static void join_lines(struct walk *walk)
+{
+    while (walk->rank > 2) {
+        int32_t last = walk->rank - 1;
+        int64_t n = walk->dim[last];
+        if (!steps_by(walk->src[last - 1], walk->dim[last - 1], n) ||
+            !steps_by(walk->dst[last - 1], walk->dim[last - 1], n))
+            return;
+        walk->src_base += walk->src[last][0];
+        walk->dst_base += walk->dst[last][0];
+        walk->dim[last - 1] *= n;
+        walk->rank--;
+    }
 }
 
 static struct walk prepare(const struct cop_copy *copy)
@@ -127,10 +143,10 @@ static struct walk prepare(const struct cop_copy *copy)
         }
     }
     int32_t last = walk.rank - 1;
-    walk.is_dense = walk.rank > 0 && steps_by_one(walk.src[last], walk.dim[last]) &&
-                    steps_by_one(walk.dst[last], walk.dim[last]);
+    walk.is_dense = walk.rank > 0 && steps_by(walk.src[last], walk.dim[last], 1) &&
+                    steps_by(walk.dst[last], walk.dim[last], 1);
     walk.is_short = walk.rank > 2 && !walk.is_dense && walk.dim[last] <= SHORT_AXIS &&
-                    steps_by_one(walk.src[last - 1], walk.dim[last - 1]);
+                    steps_by(walk.src[last - 1], walk.dim[last - 1], 1);
     return walk;
 }
 
@@ -233,6 +249,7 @@ enum cop_status cop_copy_run(
     const struct cop_copy *copy, const void *src, float *dst, struct cop_err *err)
 {
     struct walk walk = prepare(copy);
+    if (walk.is_dense) join_lines(&walk);
     walk.from = src;
     walk.to = dst;
     return run(&walk, false, err);

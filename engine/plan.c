@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/par.h"
 #include "engine/fuse.h"
+#include "engine/rewrite.h"
+#include "engine/slices.h"
 
 #include <string.h>
 
@@ -102,9 +104,10 @@ static enum cop_status compile(struct cop_plan *plan, struct cop_err *err)
 {
     struct cop_program *program = plan->program;
     cop_program_remove_dead(program);
-    if (plan->purpose == COP_PURPOSE_INFER)
+    if (plan->purpose == COP_PURPOSE_INFER) {
+        COP_TRY(cop_program_rewrite(program, err));
         COP_TRY(cop_program_fuse(program, err));
-    else
+    } else
         keep_everything(program);
     COP_TRY(cop_plan__build(plan, err));
     plan->n_starts = program->n_starts;

@@ -54,7 +54,8 @@ static enum cop_status find_starts(
         if (is_known) continue;
         if (src->dtype != COP_F32 && node->op->relevance->rule == COP_RELEVANCE_STOP)
             continue;
-        if (src->dtype != COP_F32 && src->dtype != COP_BOOL)
+        if (src->dtype != COP_F32 && src->dtype != COP_BOOL && src->dtype != COP_U8 &&
+            src->dtype != COP_I8)
             return COP_FAIL(
                 err,
                 COP_EUNSUPPORTED,

@@ -195,7 +195,8 @@ static void put_model(struct cop_exporters__out *out, const void *what)
     for (int32_t i = 0; i < cop_graph_n_meta(writer->graph); i++) {
         struct of_entry entry;
         cop_graph_meta_at(writer->graph, i, &entry.key, &entry.text);
-        if (strncmp(entry.key, "onnx.", 5) != 0) /* those tell of the file read */
+        /* Those tell of the file read. */
+        if (strncmp(entry.key, "onnx.", 5) != 0 && strncmp(entry.key, "tf.", 3) != 0)
             cop_exporters__put_message(out, 14, put_entry, &entry);
     }
 }

@@ -46,8 +46,8 @@ static int64_t fact_bytes(const struct cop_fact *fact)
     return cop_shape_n(&fact->shape) * (int64_t)cop_dtype_bytes(fact->dtype);
 }
 
-/* Known elements may take this much more memory than twice the constants do: a small file
- * can ask for large ones over and over. */
+/* Known elements may take this much more memory than twice the constants would as float32:
+ * a small file can ask for large ones over and over. */
 enum { KNOWN_BYTES_BASE = 64 << 20 };
 
 static int64_t known_bytes_limit(const struct cop_graph *graph)
@@ -56,7 +56,9 @@ static int64_t known_bytes_limit(const struct cop_graph *graph)
     for (int32_t i = 0; i < graph->values.n; i++) {
         const struct cop_value *value = graph->values.at[i];
         if (value == NULL || value->data == NULL) continue;
-        limit += 2 * (int64_t)cop_buf_bytes(value->data);
+        const int64_t n =
+            (int64_t)(cop_buf_bytes(value->data) / cop_dtype_bytes(value->dtype));
+        limit += 2 * n * (int64_t)sizeof(float);
     }
     return limit;
 }

@@ -33,18 +33,18 @@ static enum cop_status set_attr(
         err, COP_EUNSUPPORTED, "attribute '%s' is of no kind we write", attr->name);
 }
 
-static enum cop_status make_attrs(
+enum cop_status cop_importers__make_attrs(
     struct cop_graph *graph,
     const struct cop_op *op,
-    const struct cop_importers__part *part,
+    const struct cop_importers__attr *given,
     void **attrs,
     struct cop_err *err)
 {
     *attrs = cop_arena_array(cop_graph_arena(graph), 1, op->attrs_size);
     if (*attrs == NULL) return COP_FAIL_NOMEM(err);
     cop_attrs_default(op->attrs, *attrs);
-    for (int i = 0; i < COP_IMPORTERS__ATTRS && part->attrs[i].name != NULL; i++)
-        COP_TRY(set_attr(graph, op, &part->attrs[i], *attrs, err));
+    for (int i = 0; i < COP_IMPORTERS__ATTRS && given[i].name != NULL; i++)
+        COP_TRY(set_attr(graph, op, &given[i], *attrs, err));
     return COP_OK;
 }
 
@@ -79,7 +79,7 @@ static enum cop_status add_node(
     struct cop_err *err)
 {
     void *attrs = NULL;
-    COP_TRY(make_attrs(graph, op, part, &attrs, err));
+    COP_TRY(cop_importers__make_attrs(graph, op, part->attrs, &attrs, err));
     struct cop_node *node = NULL;
     struct cop_node_spec spec = {
         .op = op,

@@ -32,6 +32,16 @@ struct cop_importers__part {
         attrs[COP_IMPORTERS__ATTRS]; /* to the first without name */
 };
 
+/** The attribute struct of an operator: its defaults and what is given, to the first
+ *  without name of COP_IMPORTERS__ATTRS.  In the graph's arena.  COP_EUNSUPPORTED (no such
+ *  attribute), COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_importers__make_attrs(
+    struct cop_graph *graph,
+    const struct cop_op *op,
+    const struct cop_importers__attr *given,
+    void **attrs,
+    struct cop_err *err);
+
 /** Adds a node with one result, whose type and shape are known afterwards.
  *  COP_EUNSUPPORTED (no such operator), COP_ESHAPE, COP_ENOMEM; texts name the node. */
 COP_NODISCARD enum cop_status cop_importers__add(

@@ -5,9 +5,27 @@
 #include "importers/message.h"
 #include "importers/onnx_read.h"
 
+static bool has_ending(const char *path, const char *ending)
+{
+    const size_t n = strlen(path);
+    const size_t m = strlen(ending);
+    return n > m && strcmp(path + n - m, ending) == 0;
+}
+
+static enum cop_status refuse_part(
+    const char *path, const struct cop_tf_read_options *part, struct cop_err *err)
+{
+    if (part == NULL || (part->n_inputs == 0 && part->n_outputs == 0)) return COP_OK;
+    const enum cop_status status = COP_FAIL(
+        err, COP_EINVAL, "inputs and outputs can be chosen of TensorFlow graphs only");
+    cop_importers__put_file_name(path, err);
+    return status;
+}
+
 enum cop_status cop_import_file(
     const char *path,
     const struct cop_op_set *ops,
+    const struct cop_tf_read_options *part,
     struct cop_graph **graph,
     struct cop_err *err)
 {
@@ -17,9 +35,15 @@ enum cop_status cop_import_file(
         cop_importers__put_file_name(path, err);
         return status;
     }
-    status = cop_keras_is_file(bytes)
-                 ? cop_keras_read_bytes(bytes, path, ops, graph, err)
-                 : cop_onnx_read_file(path, ops, graph, err);
+    if (cop_tf_is_graph(bytes) || has_ending(path, ".pb")) {
+        status = cop_tf_read_bytes(bytes, path, ops, part, graph, err);
+    } else {
+        status = refuse_part(path, part, err);
+        if (status == COP_OK && cop_keras_is_file(bytes))
+            status = cop_keras_read_bytes(bytes, path, ops, graph, err);
+        else if (status == COP_OK)
+            status = cop_onnx_read_file(path, ops, graph, err);
+    }
     cop_buf_release(bytes);
     return status;
 }

@@ -199,38 +199,6 @@ static enum cop_status put_payload(
 
 /* ---- checking ------------------------------------------------------------------------ */
 
-static bool is_continuation(struct cop_importers__span text, size_t first, size_t n)
-{
-    if (n > text.n - first) return false;
-    for (size_t i = first; i < first + n; i++) {
-        if ((text.at[i] & 0xc0U) != 0x80U) return false;
-    }
-    return true;
-}
-
-/* UTF-8 without zeros, surrogates are let pass. */
-static bool is_text(struct cop_importers__span text)
-{
-    for (size_t i = 0; i < text.n;) {
-        uint8_t byte = text.at[i++];
-        size_t more = 0;
-        if (byte == 0) return false;
-        if (byte >= 0x80U) {
-            if (byte >= 0xc2U && byte <= 0xdfU)
-                more = 1;
-            else if (byte >= 0xe0U && byte <= 0xefU)
-                more = 2;
-            else if (byte >= 0xf0U && byte <= 0xf4U)
-                more = 3;
-            else
-                return false;
-        }
-        if (!is_continuation(text, i, more)) return false;
-        i += more;
-    }
-    return true;
-}
-
 static enum cop_status check_field(
     const struct cop_importers__scan *scan,
     const struct rule *rule,
@@ -250,7 +218,7 @@ static enum cop_status check_field(
             err, COP_EFORMAT, "more than %u times %s", rule->most, rule->name);
     if (scan->n_fields >= MAX_FIELDS)
         return COP_FAIL(err, COP_EFORMAT, "more than %d fields", MAX_FIELDS);
-    if (rule->action == TEXT && !is_text(field->body))
+    if (rule->action == TEXT && !cop_importers__is_text(field->body))
         return COP_FAIL(
             err, COP_EFORMAT, "%s at byte %td is not UTF-8 text", rule->name, at);
     return COP_OK;

@@ -90,3 +90,34 @@ enum cop_status cop_importers__wire_next(
     field->whole.n = (size_t)(wire->at - first);
     return COP_OK;
 }
+
+static bool is_continuation(struct cop_importers__span text, size_t first, size_t n)
+{
+    if (n > text.n - first) return false;
+    for (size_t i = first; i < first + n; i++) {
+        if ((text.at[i] & 0xc0U) != 0x80U) return false;
+    }
+    return true;
+}
+
+bool cop_importers__is_text(struct cop_importers__span text)
+{
+    for (size_t i = 0; i < text.n;) {
+        uint8_t byte = text.at[i++];
+        size_t more = 0;
+        if (byte == 0) return false;
+        if (byte >= 0x80U) {
+            if (byte >= 0xc2U && byte <= 0xdfU)
+                more = 1;
+            else if (byte >= 0xe0U && byte <= 0xefU)
+                more = 2;
+            else if (byte >= 0xf0U && byte <= 0xf4U)
+                more = 3;
+            else
+                return false;
+        }
+        if (!is_continuation(text, i, more)) return false;
+        i += more;
+    }
+    return true;
+}

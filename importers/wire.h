@@ -55,5 +55,7 @@ COP_NODISCARD enum cop_status cop_importers__wire_next(
 /** One bare number of a packed list.  COP_EFORMAT likewise. */
 COP_NODISCARD enum cop_status cop_importers__wire_varint(
     struct cop_importers__wire *wire, uint64_t *number, struct cop_err *err);
+/** UTF-8 without zeros; surrogates are let pass. */
+bool cop_importers__is_text(struct cop_importers__span text);
 
 #endif

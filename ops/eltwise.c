@@ -254,6 +254,21 @@ static enum cop_status neg_fold(
     return fold_with(node, src, dst, arena, negative, err);
 }
 
+static double inverse(double x)
+{
+    return 1.0 / x;
+}
+
+static enum cop_status reciprocal_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    return fold_with(node, src, dst, arena, inverse, err);
+}
+
 /* ---- Clip ------------------------------------------------------------------------- */
 
 /* Bounds were attributes up to opset 10, operands since. */
@@ -536,7 +551,7 @@ const struct cop_op cop_op_reciprocal = {
     .attrs = cop_attrs_none,
     .upgrade = cop_upgrade_none,
     .infer = cop_ops__infer_same_f32,
-    .fold = cop_fold_none,
+    .fold = reciprocal_fold,
     .macs = cop_macs_none,
     .lower = reciprocal_lower,
     .coupling = &cop_couple_elementwise,

@@ -10,5 +10,7 @@ int test_streams(void);
 int test_winograd(void);
 int test_methods(void);
 int test_direct(void);
+int test_rewrites(void);
+int test_slices(void);
 
 #endif

@@ -4,7 +4,7 @@
 # exempt: they say what operators the layers of their files become.  usage: names.sh SOURCE_DIR
 cd "$1" || exit 1
 names=$(cat ops/*.c 2>/dev/null | sed -n 's/^ *\.name = "\([A-Z][A-Za-z0-9]*\)".*/\1/p')
-readers=$(ls importers/*.[ch] | grep -v '/keras_')
+readers=$(ls importers/*.[ch] | grep -v -e /keras_ -e /tf_)
 bad=0
 for name in $names; do
     grep -n "\"$name\"" $readers exporters/*.[ch] graph/*.[ch] && bad=1

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "support/test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static void parse_src(const char *place, char *text, struct case_src *src)
         {"f:", COP_F32, false},
         {"fs:", COP_F32, true},
         {"b:", COP_BOOL, false},
+        {"u8:", COP_U8, false},
+        {"s8:", COP_I8, false},
+        {"s32:", COP_I32, false},
     };
     *src = (struct case_src){.kind = CASE_ACTIVATION, .dtype = COP_F32};
     src->low = -2.0;
@@ -79,6 +83,12 @@ static void parse_src(const char *place, char *text, struct case_src *src)
     }
     if (strncmp(text, "c:", 2) == 0) {
         src->kind = CASE_CONSTANT;
+        text += 2;
+    }
+    if (strncmp(text, "u:", 2) == 0) {
+        src->dtype = COP_U8;
+        src->low = 0.0;
+        src->high = 256.0;
         text += 2;
     }
     char *const range = strchr(text, '@');
@@ -187,6 +197,10 @@ void case_draw(
                     : (double)(float)cop_rng_range(rng, from->low, from->high);
         for (int64_t i = 0; from->dtype == COP_F32 && i < ref_n(&src[s]); i++)
             src[s].at[i] = (double)(float)src[s].at[i];
+        for (int64_t i = 0; from->kind == CASE_ACTIVATION && from->dtype == COP_U8 &&
+                            i < ref_n(&src[s]);
+             i++)
+            src[s].at[i] = floor(src[s].at[i]);
     }
 }
 
@@ -217,10 +231,13 @@ static void store(const struct ref_tensor *tensor, void *to)
     for (int64_t i = 0; i < ref_n(tensor); i++) {
         const float f32 = (float)tensor->at[i];
         const int64_t i64 = (int64_t)tensor->at[i];
-        const char flag = tensor->at[i] > 0.0;
+        const int32_t i32 = (int32_t)tensor->at[i];
+        const uint8_t byte =
+            (uint8_t)(tensor->dtype == COP_BOOL ? i64 != 0 : (unsigned)i64 & 0xffu);
         const void *const from = tensor->dtype == COP_F32   ? (const void *)&f32
                                  : tensor->dtype == COP_I64 ? (const void *)&i64
-                                                            : (const void *)&flag;
+                                 : tensor->dtype == COP_I32 ? (const void *)&i32
+                                                            : (const void *)&byte;
         memcpy((char *)to + (size_t)i * bytes, from, bytes);
     }
 }
@@ -357,7 +374,8 @@ static enum cop_status build(
             continue;
         }
         if (shape.rank > 0) shape.dim[0] = 1;
-        COP_TRY(cop_graph_add_input(graph, "x", COP_F32, &shape, &built->src[s], err));
+        COP_TRY(cop_graph_add_input(
+            graph, "x", line->src[s].dtype, &shape, &built->src[s], err));
     }
     COP_TRY(case_append(line, graph, built->src, &built->node, err));
     for (int d = 0; d < line->n_dst; d++)

@@ -7,9 +7,11 @@
  *   2x8x9x9          an activation of that shape, random in [-2, 2); axis 0 is the batch
  *   2x8x9x9@0.5:3    the same with another range
  *   c:12x2x3x3 c:s   a random constant (s: a scalar); its gradient is checked too
+ *   u:2x8x9x9        an activation of uint8, any of its numbers
  *   i:1,2 is:3 i:    given int64 elements: a vector, a scalar, an empty vector
  *   f:1,2 fs:0.5     given float32 elements
  *   b:1,0            given booleans
+ *   u8:1,2 s8:-1,2   given uint8 and int8 elements; s32:1,2 int32
  *   -                an absent optional source
  *   name=text        an attribute, or one of
  *     opset=9        the opset the line is written in (13)

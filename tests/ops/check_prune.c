@@ -120,6 +120,22 @@ static bool comes_from_conv(const struct case_line *line, const struct cop_shape
            !line->is_last_axis;
 }
 
+/* Numbers of a layer as uint8. */
+static enum cop_status add_quantize(
+    struct check *check, struct net *net, struct cop_value **value)
+{
+    double number = 0.05;
+    struct cop_value *src[2] = {*value, NULL};
+    const struct ref_tensor scale = {COP_F32, {0, {0}}, &number};
+    COP_TRY(case_constant(net->graph, &scale, &src[1], &check->err));
+    const struct cop_node_spec spec = {
+        .op = &cop_op_quantize_linear, .src = src, .n_src = 2, .n_dst = 1};
+    struct cop_node *node = NULL;
+    COP_TRY(cop_graph_add_node(net->graph, &spec, &node, &check->err));
+    *value = node->dst[0];
+    return COP_OK;
+}
+
 static enum cop_status add_sources(struct check *check, struct net *net)
 {
     const struct case_line *const line = check->line;
@@ -150,6 +166,7 @@ static enum cop_status add_sources(struct check *check, struct net *net)
                 is_conv ? shape.rank : 0,
                 from->low >= 0.0,
                 &net->src[s]));
+        if (from->dtype == COP_U8) COP_TRY(add_quantize(check, net, &net->src[s]));
         if (from->shape.rank == 5 && is_conv)
             COP_TRY(reshape_to(check, net, &from->shape, &net->src[s]));
     }

@@ -92,9 +92,50 @@ static void space_to_depth(struct ref_call *call)
     }
 }
 
+/* ---- quantisation --------------------------------------------------------------------- */
+
+/* A scale or zero point: one number, or one per step of the axis. */
+static double parameter(const struct ref_call *call, int slot, int64_t i, double absent)
+{
+    const struct cop_shape *const shape = &call->src[0].shape;
+    int64_t axis = ref_int(call, "axis", 1);
+    int64_t at[COP_MAX_RANK];
+    if (!ref_has(call, slot)) return absent;
+    if (axis < 0) axis += shape->rank;
+    ref_unravel(shape, i, at);
+    return call->src[slot].at[ref_n(&call->src[slot]) == 1 ? 0 : at[axis]];
+}
+
+static void quantize(struct ref_call *call)
+{
+    const struct ref_tensor *const src = &call->src[0];
+    enum cop_dtype dtype = COP_U8;
+    if (ref_text(call, "output_dtype", NULL) != NULL)
+        dtype = cop_dtype_from_onnx((int32_t)ref_int(call, "output_dtype", 2));
+    if (ref_has(call, 2)) dtype = call->src[2].dtype;
+    const double low = dtype == COP_U8 ? 0.0 : -128.0;
+    ref_make(&call->dst[0], dtype, &src->shape);
+    for (int64_t i = 0; i < ref_n(src); i++) {
+        const double level = nearbyint(src->at[i] / parameter(call, 1, i, 1.0)) +
+                             parameter(call, 2, i, 0.0);
+        call->dst[0].at[i] = fmin(fmax(level, low), low + 255.0);
+    }
+}
+
+static void dequantize(struct ref_call *call)
+{
+    const struct ref_tensor *const src = &call->src[0];
+    ref_make(&call->dst[0], COP_F32, &src->shape);
+    for (int64_t i = 0; i < ref_n(src); i++)
+        call->dst[0].at[i] =
+            (src->at[i] - parameter(call, 2, i, 0.0)) * parameter(call, 1, i, 1.0);
+}
+
 const struct ref_row ref_map_rows[] = {
     {"DepthToSpace", depth_to_space},
+    {"DequantizeLinear", dequantize},
     {"Expand", expand},
+    {"QuantizeLinear", quantize},
     {"SpaceToDepth", space_to_depth},
     {"Tile", tile},
     {NULL, NULL}};
