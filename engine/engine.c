@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CACHE_BYTES 32e6
+
 enum cop_status cop_engine_create(struct cop_engine **engine, struct cop_err *err)
 {
     struct cop_engine *fresh = cop_mem_array(1, sizeof *fresh);
     *engine = NULL;
     if (fresh == NULL) return COP_FAIL_NOMEM(err);
+    fresh->cache_bytes = CACHE_BYTES;
     enum cop_status status = cop_dnnl_create(&fresh->dnnl, err);
     if (status == COP_OK) status = cop_weights_create(&fresh->weights, err);
     if (status == COP_OK) status = cop_tuner_create(&fresh->tuner, err);

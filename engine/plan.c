@@ -163,7 +163,8 @@ static enum cop_status create_program(
     COP_TRY(cop_program_create(plan->arena, graph, options, &plan->program, err));
     bool is_whole = !options->may_slice || options->n_taps > 0 ||
                     options->purpose != COP_PURPOSE_INFER;
-    plan->n_slices = is_whole ? 1 : cop_program_slices(plan->program);
+    plan->n_slices =
+        is_whole ? 1 : cop_program_slices(plan->program, plan->engine->cache_bytes);
     if (plan->n_slices == 1) return COP_OK;
     struct cop_plan_options slice = *options;
     slice.mb /= plan->n_slices;

@@ -22,6 +22,8 @@ struct cop_engine {
     struct cop_weights *weights;
     struct cop_tuner *tuner;
     bool no_winograd;
+    double
+        cache_bytes; /* of some cores and their share of the last level; see slices.h */
 };
 
 /** Bytes with a lifetime [first, last] counted in steps; -1 is before the first step. */

@@ -1,8 +1,9 @@
 /* engine/slices.c - how many samples at once; see slices.h.
  *
  * A whole batch of wide activations falls out of the near caches between two layers; a few
- * samples stay.  But each slice reads all weights again.  A slice is therefore as small as
- * it can be while its widest activations outweigh the weights. */
+ * samples stay.  But each slice reads all weights again, and a layer of few pixels keeps no
+ * thread busy.  A slice is therefore as large as it can be while its widest activations
+ * take no more bytes than the weights, or than caches hold where weights are few. */
 #include "engine/slices.h"
 
 static bool is_batch(const struct cop_program *program, int32_t tensor)
@@ -79,7 +80,7 @@ static double bytes_of(const struct cop_program *program, int32_t tensor)
     return (double)cop_shape_n(&program->tensors[tensor].shape) * sizeof(float);
 }
 
-int64_t cop_program_slices(const struct cop_program *program)
+int64_t cop_program_slices(const struct cop_program *program, double cache_bytes)
 {
     double weights = 0.0;
     double widest = 0.0; /* of all samples */
@@ -96,9 +97,10 @@ int64_t cop_program_slices(const struct cop_program *program)
         }
         if (moved > widest) widest = moved;
     }
-    int64_t slices = program->mb;
-    while (slices > 1 &&
-           (program->mb % slices != 0 || widest / (double)slices < weights))
-        slices--;
+    double limit = weights > cache_bytes ? weights : cache_bytes;
+    int64_t slices = 1;
+    while (slices < program->mb &&
+           (program->mb % slices != 0 || widest / (double)slices > limit))
+        slices++;
     return slices;
 }
