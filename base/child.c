@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,16 +51,19 @@ static void set_limits(const struct cop_child_job *job)
 {
     const size_t used = used_bytes();
     if (used != 0) limit(RLIMIT_AS, used + job->max_memory_bytes);
-    limit(RLIMIT_CPU, (size_t)job->max_seconds);
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_CORE, 0);
+    const struct itimerval clock = {
+        .it_value = {
+            .tv_sec = job->max_ms / 1000, .tv_usec = job->max_ms % 1000 * 1000L}};
+    (void)setitimer(ITIMER_PROF, &clock, NULL);
 }
 
 /* A crash is the parent's to report: no handler of the program's, no words of the C
  * library's.  A sanitizer's findings stay visible. */
 static void be_quiet(void)
 {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPROF};
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         (void)signal(crashes[i], SIG_DFL);
 #if !defined(__SANITIZE_ADDRESS__)
@@ -95,13 +99,13 @@ static enum cop_status await(
                 err, COP_EIO, "%s: lost sight of it: %s", job->name, strerror(errno));
     }
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return COP_OK;
-    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGXCPU)
+    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF)
         return COP_FAIL(
             err,
             COP_EFORMAT,
-            "%s came to no end within %d s",
+            "%s came to no end within %g s",
             job->name,
-            job->max_seconds);
+            job->max_ms / 1000.0);
     if (WIFSIGNALED(how))
         return COP_FAIL(
             err, COP_EFORMAT, "%s crashed (signal %d)", job->name, WTERMSIG(how));

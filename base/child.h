@@ -19,7 +19,7 @@ struct cop_child_job {
     void *context;
     size_t max_result_bytes; /* > 0; only what is written takes memory */
     size_t max_memory_bytes; /* address space beyond what the caller has already */
-    int max_seconds;         /* of processor time */
+    int max_ms;              /* of processor time */
 };
 
 /** Runs job->body in a child process and waits for it.

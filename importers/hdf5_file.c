@@ -3,15 +3,20 @@
 
 #include "base/child.h"
 #include "importers/hdf5_tape.h"
+#include "importers/wire.h"
 
-/* Time and memory of the child grow with the file: 16 MiB each second, and what the library
- * decodes is at most eight times what is there. */
-enum {
-    LEAST_BYTES = 64 << 20,
-    LEAST_SECONDS = 2,
-    BYTES_PER_SECOND = 16 << 20,
-    MAX_GROWTH = 8,
-};
+/* Time and memory of the child grow with the file.  A thousand small tensors take a tenth of
+ * a second and more than a quarter of a MiB; what the library decodes is at most eight times
+ * what is there. */
+enum { LEAST_BYTES = 64 << 20, MAX_GROWTH = 8 };
+
+static int max_ms(size_t bytes)
+{
+    enum { LEAST = 250, MOST_FOR_SMALL = 10000 };
+    const size_t small = bytes >> 10; /* 1 s each MiB */
+    const size_t large = bytes >> 14; /* 1 s each 16 MiB */
+    return LEAST + (int)(small < MOST_FOR_SMALL ? small : MOST_FOR_SMALL + large);
+}
 
 bool cop_importers__h5_is(const void *bytes, size_t n)
 {
@@ -56,6 +61,11 @@ static enum cop_status take_text(
     COP_TRY(take_number(cursor, SIZE_MAX / 2, &n, err));
     *text = tape_bytes(cursor, (size_t)n + 1);
     if (*text == NULL || (*text)[n] != '\0') return bad_tape(err);
+    const struct cop_importers__span span = {
+        .at = (const uint8_t *)*text, .n = (size_t)n};
+    if (!cop_importers__is_text(span))
+        return COP_FAIL(
+            err, COP_EFORMAT, "a text of %zu bytes is not UTF-8", (size_t)n);
     *text = cop_arena_strdup(cursor->arena, *text);
     return *text != NULL ? COP_OK : COP_FAIL_NOMEM(err);
 }
@@ -180,7 +190,7 @@ enum cop_status cop_importers__h5_read(
         .context = file,
         .max_result_bytes = most,
         .max_memory_bytes = most,
-        .max_seconds = LEAST_SECONDS + (int)(bytes / BYTES_PER_SECOND),
+        .max_ms = max_ms(bytes),
     };
     struct cop_buf *tape = NULL;
     COP_TRY(cop_child_run(&job, &tape, err));

@@ -90,14 +90,6 @@ static enum cop_status swish(
     return binary(job, "Mul", *x, gate, x, err);
 }
 
-/* Klambauer et al., Self-Normalizing Neural Networks (2017), equation 2. */
-static enum cop_status selu(
-    const struct cop_keras__job *job, struct cop_value **x, struct cop_err *err)
-{
-    COP_TRY(with_alpha(job, "Elu", 1.6732632423543772, x, err));
-    return with_scalar(job, "Mul", 1.0507009873554805, x, err);
-}
-
 /* Hendrycks and Gimpel, Gaussian Error Linear Units (2016): x P(X <= x), X normal. */
 static enum cop_status gelu(
     const struct cop_keras__job *job, struct cop_value **x, struct cop_err *err)
@@ -108,15 +100,6 @@ static enum cop_status gelu(
     COP_TRY(with_scalar(job, "Add", 1, &gate, err));
     COP_TRY(with_scalar(job, "Mul", 0.5, &gate, err));
     return binary(job, "Mul", *x, gate, x, err);
-}
-
-static enum cop_status softsign(
-    const struct cop_keras__job *job, struct cop_value **x, struct cop_err *err)
-{
-    struct cop_value *below = *x;
-    COP_TRY(unary(job, "Abs", &below, err));
-    COP_TRY(with_scalar(job, "Add", 1, &below, err));
-    return binary(job, "Div", *x, below, x, err);
 }
 
 /* Misra, Mish (2019): x tanh(softplus(x)). */
@@ -188,7 +171,7 @@ static const struct function functions[] = {
     {.name = "relu6", .steps = relu6, .needs = "Clip"},
     {.name = "leaky_relu", .steps = leaky, .needs = "LeakyRelu"},
     {.name = "elu", .steps = elu, .needs = "Elu"},
-    {.name = "selu", .steps = selu, .needs = "Elu"},
+    {.name = "selu", .op = "Selu"},
     {.name = "sigmoid", .op = "Sigmoid"},
     {.name = "tanh", .op = "Tanh"},
     {.name = "hard_sigmoid", .steps = hard_sigmoid, .needs = "HardSigmoid"},
@@ -198,7 +181,7 @@ static const struct function functions[] = {
     {.name = "hard_silu", .op = "HardSwish"},
     {.name = "gelu", .steps = gelu, .needs = "Erf"},
     {.name = "softplus", .op = "Softplus"},
-    {.name = "softsign", .steps = softsign, .needs = "Abs"},
+    {.name = "softsign", .op = "Softsign"},
     {.name = "mish", .steps = mish, .needs = "Softplus"},
     {.name = "exponential", .op = "Exp"},
 };

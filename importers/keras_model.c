@@ -131,7 +131,7 @@ static enum cop_status read_refs(
     struct cop_err *err)
 {
     reader->refs.n = 0;
-    COP_TRY(gather(reader, item, err));
+    if (item != NULL) COP_TRY(gather(reader, item, err));
     refs->n = reader->refs.n;
     refs->at = cop_arena_copy(
         reader->arena, reader->refs.at, (size_t)refs->n * sizeof *refs->at);

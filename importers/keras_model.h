@@ -69,4 +69,14 @@ COP_NODISCARD enum cop_status cop_keras__give_weights(
     struct cop_arena *arena,
     struct cop_err *err);
 
+/** The whole way from what the HDF5 file holds to a checked graph; @p scratch is the arena
+ *  of @p h5.  As cop_keras_read_bytes, but texts do not name the file. */
+COP_NODISCARD enum cop_status cop_keras__from_h5(
+    const struct cop_importers__h5 *h5,
+    struct cop_arena *scratch,
+    size_t file_bytes,
+    const struct cop_op_set *ops,
+    struct cop_graph **graph,
+    struct cop_err *err);
+
 #endif

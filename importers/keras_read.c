@@ -378,22 +378,44 @@ static enum cop_status build(
     return cop_graph_check(net->graph, err);
 }
 
-static enum cop_status read_model(
-    struct cop_buf *bytes, struct cop_keras__net *net, struct cop_err *err)
+enum cop_status cop_keras__from_h5(
+    const struct cop_importers__h5 *h5,
+    struct cop_arena *scratch,
+    size_t file_bytes,
+    const struct cop_op_set *ops,
+    struct cop_graph **graph,
+    struct cop_err *err)
 {
-    struct cop_importers__h5 h5 = {0};
-    COP_TRY(cop_importers__h5_read(bytes, net->scratch, &h5, err));
-    cJSON *config = cJSON_Parse(h5.config);
+    struct cop_keras__net net = {
+        .scratch = scratch, .budget_bytes = LEAST_BUDGET + MAX_GROWTH * file_bytes};
+    cJSON *config = cJSON_Parse(h5->config);
     if (config == NULL)
         return COP_FAIL(err, COP_EFORMAT, "'model_config' is no sound JSON");
-    const enum cop_status status = build(net, &h5, config, err);
+    enum cop_status status = cop_graph_create(ops, &net.graph, err);
+    if (status == COP_OK) status = build(&net, h5, config, err);
     cJSON_Delete(config);
+    if (status == COP_OK)
+        *graph = net.graph;
+    else
+        cop_graph_destroy(net.graph);
     return status;
 }
 
 bool cop_keras_is_file(const struct cop_buf *bytes)
 {
     return cop_importers__h5_is(cop_buf_data(bytes), cop_buf_bytes(bytes));
+}
+
+static enum cop_status read_model(
+    struct cop_buf *bytes,
+    struct cop_arena *scratch,
+    const struct cop_op_set *ops,
+    struct cop_graph **graph,
+    struct cop_err *err)
+{
+    struct cop_importers__h5 h5 = {0};
+    COP_TRY(cop_importers__h5_read(bytes, scratch, &h5, err));
+    return cop_keras__from_h5(&h5, scratch, cop_buf_bytes(bytes), ops, graph, err);
 }
 
 enum cop_status cop_keras_read_bytes(
@@ -403,20 +425,11 @@ enum cop_status cop_keras_read_bytes(
     struct cop_graph **graph,
     struct cop_err *err)
 {
-    struct cop_keras__net net = {
-        .scratch = cop_arena_create(),
-        .budget_bytes = LEAST_BUDGET + MAX_GROWTH * cop_buf_bytes(bytes),
-    };
-    enum cop_status status = net.scratch != NULL
-                                 ? cop_graph_create(ops, &net.graph, err)
-                                 : COP_FAIL_NOMEM(err);
-    if (status == COP_OK) status = read_model(bytes, &net, err);
-    cop_arena_destroy(net.scratch);
-    if (status == COP_OK) {
-        *graph = net.graph;
-        return COP_OK;
-    }
-    cop_graph_destroy(net.graph);
-    cop_importers__put_file_name(file_name, err);
+    struct cop_arena *scratch = cop_arena_create();
+    const enum cop_status status = scratch != NULL
+                                       ? read_model(bytes, scratch, ops, graph, err)
+                                       : COP_FAIL_NOMEM(err);
+    cop_arena_destroy(scratch);
+    if (status != COP_OK) cop_importers__put_file_name(file_name, err);
     return status;
 }

@@ -1,13 +1,12 @@
 /* tests/fuzz/fuzz_driver.c - replays a corpus and mutations of it under plain gcc.
  *
- * usage: fuzz_driver CORPUS [MUTATIONS [SEED [FIRST]]]
+ * usage: fuzz_driver TARGET CORPUS [MUTATIONS [SEED [FIRST]]]
  *
  * Every file of CORPUS must be accepted, those named bad_* refused.  Mutation k depends on
  * SEED and k alone: a failure prints both, and FIRST runs on from there.  An input that
  * takes longer than 5 s fails (hangs); so does a process larger than 1 GiB without
  * sanitizers. */
-#include "mutate.h"
-#include "onnx_fuzz.h"
+#include "fuzz.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -24,6 +23,10 @@ enum { IS_SANITIZED = 1 };
 #else
 enum { IS_SANITIZED = 0 };
 #endif
+
+static const struct fuzz_target *const targets[] = {
+    &fuzz_onnx, &fuzz_keras, &fuzz_keras_config};
+static const struct fuzz_target *target;
 
 struct seed {
     char name[256];
@@ -52,11 +55,17 @@ static int compare_seeds(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static bool has_suffix(const char *name, const char *suffix)
+{
+    const size_t n = strlen(name);
+    return n >= strlen(suffix) && strcmp(name + n - strlen(suffix), suffix) == 0;
+}
+
 static void load_seed(const char *folder, const char *name)
 {
     char path[1024];
     char block[4096];
-    if (n_seeds == MAX_SEEDS || strstr(name, ".onnx") == NULL) return;
+    if (n_seeds == MAX_SEEDS || !has_suffix(name, target->suffix)) return;
     struct seed *seed = &seeds[n_seeds];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     (void)snprintf(seed->name, sizeof seed->name, "%s", name);
@@ -82,7 +91,7 @@ static int load_corpus(const char *folder)
 static enum cop_status run_one(const struct pb *file, struct cop_err *err)
 {
     (void)alarm(SECONDS_PER_INPUT);
-    enum cop_status status = onnx_fuzz_one(file->at, file->n, err);
+    enum cop_status status = target->one(file->at, file->n, err);
     (void)alarm(0);
     return status;
 }
@@ -106,6 +115,19 @@ static int replay_corpus(void)
     return n_wrong;
 }
 
+/* What went wrong in child processes, where the caller only sees a refusal. */
+static struct {
+    const char *text;
+    long n;
+} accidents[] = {
+    {" crashed (signal", 0}, {" came to no end", 0}, {" gave up (exit", 0}};
+
+static void note_accident(const char *text)
+{
+    for (size_t i = 0; i < sizeof accidents / sizeof *accidents; i++)
+        accidents[i].n += strstr(text, accidents[i].text) != NULL;
+}
+
 static void replay_mutations(uint64_t seed, long first, long n, long counts[])
 {
     for (long k = first; k < n; k++) {
@@ -122,8 +144,9 @@ static void replay_mutations(uint64_t seed, long first, long n, long counts[])
             k,
             (unsigned long long)seed,
             seeds[a].name);
-        mutate(&rng, &seeds[a].file, &seeds[b].file, &file);
+        target->mutate(&rng, &seeds[a].file, &seeds[b].file, &file);
         counts[run_one(&file, &err)]++;
+        note_accident(err.text);
         pb_free(&file);
     }
 }
@@ -146,25 +169,34 @@ static long number_or(int argc, char **argv, int i, long otherwise)
 int main(int argc, char **argv)
 {
     long counts[64] = {0};
-    if (argc < 2 || load_corpus(argv[1]) != 0) {
-        (void)fprintf(stderr, "usage: fuzz_driver CORPUS [MUTATIONS [SEED [FIRST]]]\n");
+    for (size_t i = 0; argc > 2 && i < sizeof targets / sizeof *targets; i++)
+        if (strcmp(targets[i]->name, argv[1]) == 0) target = targets[i];
+    if (target == NULL || load_corpus(argv[2]) != 0) {
+        (void)fprintf(
+            stderr, "usage: fuzz_driver TARGET CORPUS [MUTATIONS [SEED [FIRST]]]\n");
         return 2;
     }
     (void)signal(SIGALRM, tell_and_end);
     (void)signal(SIGABRT, tell_and_end);
     if (!IS_SANITIZED) (void)signal(SIGSEGV, tell_and_end);
-    long n = number_or(argc, argv, 2, 0);
-    long seed = number_or(argc, argv, 3, 1);
+    long n = number_or(argc, argv, 3, 0);
+    long seed = number_or(argc, argv, 4, 1);
     int n_wrong = replay_corpus();
     (void)printf("fuzz: %zu seeds, %d wrong\n", n_seeds, n_wrong);
     (void)fflush(stdout);
-    replay_mutations((uint64_t)seed, number_or(argc, argv, 4, 0), n, counts);
+    replay_mutations((uint64_t)seed, number_or(argc, argv, 5, 0), n, counts);
     (void)printf("fuzz: %ld mutations of seed %ld:", n, seed);
     for (int i = 0; i < 64; i++) {
         if (counts[i] > 0)
             (void)printf(" %ld %s;", counts[i], cop_status_text((enum cop_status)i));
     }
     (void)printf("\n");
+    for (size_t i = 0; i < sizeof accidents / sizeof *accidents; i++)
+        if (accidents[i].n > 0)
+            (void)printf(
+                "fuzz: %ld times a child process%s...)\n",
+                accidents[i].n,
+                accidents[i].text);
     for (size_t i = 0; i < n_seeds; i++)
         pb_free(&seeds[i].file);
     return check_memory() + n_wrong != 0;

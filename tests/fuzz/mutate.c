@@ -110,7 +110,7 @@ static void random_bytes(struct cop_rng *rng, struct pb *out)
     }
 }
 
-static void mutate_blindly(struct cop_rng *rng, const struct pb *b, struct pb *out)
+void mutate_blindly(struct cop_rng *rng, const struct pb *b, struct pb *out)
 {
     switch (below(rng, 9)) {
     case 0: flip_bits(rng, out); break;
@@ -275,7 +275,8 @@ static void copy_changed(
     }
 }
 
-void mutate(struct cop_rng *rng, const struct pb *a, const struct pb *b, struct pb *out)
+void mutate_protobuf(
+    struct cop_rng *rng, const struct pb *a, const struct pb *b, struct pb *out)
 {
     if (one_in(rng, 4)) {
         pb_raw(out, a->at, a->n);

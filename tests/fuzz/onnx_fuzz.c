@@ -1,125 +1,26 @@
-/* tests/fuzz/onnx_fuzz.c - see onnx_fuzz.h. */
-#include "onnx_fuzz.h"
+/* tests/fuzz/onnx_fuzz.c - ONNX files. */
+#include "fuzz.h"
 
-#include "exporters/onnx_write.h"
 #include "importers/onnx_read.h"
+#include "mutate.h"
 #include "ops/ops.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static void broken_promise(const char *what, const struct cop_err *err)
-{
-    (void)fprintf(
-        stderr,
-        "fuzz: %s: %s: '%s' (%s:%d)\n",
-        what,
-        cop_status_text(err->status),
-        err->text,
-        err->file != NULL ? err->file : "?",
-        err->line);
-    abort();
-}
-
-/* COP_ENOMEM is documented but means here that a small file asked for a lot. */
-static void check_refusal(const struct cop_err *err)
-{
-    bool is_documented = err->status == COP_EFORMAT ||
-                         err->status == COP_EUNSUPPORTED || err->status == COP_ESHAPE;
-    if (!is_documented) broken_promise("undocumented status", err);
-    bool is_line = err->text[0] != '\0' && strchr(err->text, '\n') == NULL;
-    if (!is_line || strncmp(err->text, "fuzz.onnx: ", 11) != 0)
-        broken_promise("text is not one line with the file's name", err);
-}
-
-static struct cop_buf *exact_copy(const void *bytes, size_t n)
-{
-    struct cop_buf *buf = NULL;
-    if (cop_buf_create(n, &buf, NULL) != COP_OK) abort();
-    if (n > 0) memcpy(cop_buf_mutable(buf), bytes, n);
-    return buf;
-}
-
-static enum cop_status read_model(
-    struct cop_buf *file, struct cop_graph **graph, struct cop_err *err)
-{
-    struct cop_onnx_read_options options = {.file_name = "fuzz.onnx"};
-    return cop_onnx_read_bytes(file, &cop_ops_standard, &options, graph, err);
-}
-
-struct written {
-    char *bytes;
-    size_t n;
-};
-
-static enum cop_status collect(
-    void *context, const void *bytes, size_t n, struct cop_err *err)
-{
-    struct written *written = context;
-    char *grown = realloc(written->bytes, written->n + n);
-    if (grown == NULL) return COP_FAIL_NOMEM(err);
-    memcpy(grown + written->n, bytes, n);
-    written->bytes = grown;
-    written->n += n;
-    return COP_OK;
-}
-
-/* A graph that was accepted can be written, and what was written is accepted. */
-static void write_and_read(const struct cop_graph *graph)
-{
-    struct cop_err err;
-    struct written written = {0};
-    struct cop_onnx_write_options options = {.sink = collect, .context = &written};
-    enum cop_status status = cop_onnx_write(graph, &options, &err);
-    if (status == COP_OK) {
-        struct cop_graph *again = NULL;
-        struct cop_buf *file = exact_copy(written.bytes, written.n);
-        if (read_model(file, &again, &err) != COP_OK)
-            broken_promise("not read back", &err);
-        cop_graph_destroy(again);
-        cop_buf_release(file);
-    } else if (status != COP_EUNSUPPORTED) {
-        broken_promise("not written", &err);
-    }
-    free(written.bytes);
-}
-
-static void use_graph(struct cop_graph *graph)
-{
-    struct cop_err err;
-    int64_t macs;
-    enum cop_status status = cop_ops_simplify(graph, &err);
-    if (status != COP_OK) {
-        if (status != COP_ESHAPE && status != COP_EUNSUPPORTED)
-            broken_promise("not simplified", &err);
-        return;
-    }
-    if (cop_graph_check(graph, &err) != COP_OK)
-        broken_promise("inconsistent after simplifying", &err);
-    status = cop_graph_macs(graph, &macs, &err);
-    if (status == COP_OK && macs < 0) broken_promise("negative cost", &err);
-    write_and_read(graph);
-}
-
-enum cop_status onnx_fuzz_one(const uint8_t *bytes, size_t n, struct cop_err *err)
+static enum cop_status read_one(const uint8_t *bytes, size_t n, struct cop_err *err)
 {
     struct cop_graph *graph = NULL;
-    struct cop_buf *file = exact_copy(bytes, n);
+    struct cop_buf *file = fuzz_copy(bytes, n);
+    struct cop_onnx_read_options options = {.file_name = "fuzz"};
     *err = (struct cop_err){.text = ""};
-    enum cop_status status = read_model(file, &graph, err);
+    enum cop_status status =
+        cop_onnx_read_bytes(file, &cop_ops_standard, &options, &graph, err);
     cop_buf_release(file);
     if (status == COP_OK)
-        use_graph(graph);
+        fuzz_use_graph(graph);
     else
-        check_refusal(err);
+        fuzz_check_refusal(err);
     cop_graph_destroy(graph);
     return status;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
-{
-    struct cop_err err;
-    (void)onnx_fuzz_one(bytes, n, &err);
-    return 0;
-}
+const struct fuzz_target fuzz_onnx = {
+    .name = "onnx", .suffix = ".onnx", .one = read_one, .mutate = mutate_protobuf};
