@@ -126,7 +126,7 @@ static enum cop_status add_op(
     }
     (*dst)->dtype = result.dtype;
     (*dst)->shape = result.shape;
-    return COP_OK;
+    return cop_moments__follow(&layers->moments, node, layers->err);
 }
 
 struct cop_value *cop_layers__op(
@@ -173,7 +173,7 @@ static struct cop_buf *make_elements(
     return buf;
 }
 
-/* Releases @p elements. */
+/* Releases @p elements, also after a failure. */
 static struct cop_value *add_constant(
     struct cop_layers *layers,
     const char *name,
@@ -182,30 +182,44 @@ static struct cop_value *add_constant(
     struct cop_buf *elements)
 {
     struct cop_value *value = NULL;
-    fail(
-        layers,
-        cop_graph_add_const(
-            layers->graph, name, dtype, shape, elements, &value, layers->err));
+    if (elements != NULL && layers->status == COP_OK)
+        fail(
+            layers,
+            cop_graph_add_const(
+                layers->graph, name, dtype, shape, elements, &value, layers->err));
     cop_buf_release(elements);
     return layers->status == COP_OK ? value : NULL;
 }
 
-/* Numbers drawn from a range. */
+/* Numbers drawn from a range; NULL after a failure. */
+static struct cop_buf *random_elements(
+    struct cop_layers *layers,
+    const char *name,
+    int64_t n,
+    const double range[2] /* low and high */)
+{
+    struct cop_buf *buf = make_elements(layers, name, n, sizeof(float));
+    if (buf == NULL) return NULL;
+    /* Two numbers of 24 bits, all that a float holds, from every draw. */
+    const double step = (range[1] - range[0]) * 0x1p-24;
+    float *elements = cop_buf_mutable(buf);
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < n; i++) {
+        bits = i % 2 == 0 ? cop_rng_u64(&layers->rng) : bits << 32;
+        elements[i] = (float)(range[0] + step * (double)(bits >> 40));
+    }
+    return buf;
+}
+
 static struct cop_value *random_constant(
     struct cop_layers *layers,
     const char *name,
     const char *part,
     const struct cop_shape *shape,
-    const double range[2] /* low and high */)
+    const double range[2])
 {
     name = full_name(layers, name, part);
-    const int64_t n = cop_shape_n(shape);
-    struct cop_buf *buf = make_elements(layers, name, n, sizeof(float));
-    if (buf == NULL) return NULL;
-    float *elements = cop_buf_mutable(buf);
-    for (int64_t i = 0; i < n; i++)
-        elements[i] =
-            (float)(range[0] + (range[1] - range[0]) * cop_rng_unit(&layers->rng));
+    struct cop_buf *buf = random_elements(layers, name, cop_shape_n(shape), range);
     return add_constant(layers, name, COP_F32, shape, buf);
 }
 
@@ -224,11 +238,39 @@ struct cop_value *cop_layers__int64s(
     return add_constant(layers, name, COP_I64, &vector, buf);
 }
 
-/* Half the width of the uniform distribution whose variance is 2 / fan_in: He et al.,
- * "Delving Deep into Rectifiers", 2015, equation 10. */
-static double he_bound(int64_t fan_in)
+/* Takes the mean off every row.  Four sums, for speed: none waits for another. */
+static void centre(float *elements, int64_t rows, int64_t n)
 {
-    return sqrt(6.0 / (double)fan_in);
+    for (float *row = elements; row < elements + rows * n; row += n) {
+        double sums[4] = {0.0};
+        for (int64_t i = 0; i < n; i++)
+            sums[i % 4] += (double)row[i];
+        const float mean = (float)((sums[0] + sums[1] + sums[2] + sums[3]) / (double)n);
+        for (int64_t i = 0; i < n; i++)
+            row[i] -= mean;
+    }
+}
+
+/* Uniform weights [oc][...] of variance 2 / fan_in: He et al., "Delving Deep into
+ * Rectifiers", 2015, equation 10.  Behind a ReLU every channel has a positive mean, which
+ * grows from layer to layer until no score depends on the input any more, unless the weights
+ * of a result sum up to zero; their variance is then 2 / (1 - 1 / pi) / fan_in: Brock et
+ * al., "Characterizing Signal Propagation to Close the Performance Gap in Unnormalized
+ * ResNets", 2021, section 4. */
+static struct cop_value *he_weights(
+    struct cop_layers *layers,
+    const char *name,
+    const struct cop_shape *shape,
+    bool is_centred)
+{
+    const int64_t fan_in = cop_shape_span(shape, 1, shape->rank);
+    const double gain = is_centred ? 2.0 / (1.0 - 0.3183098861837907) : 2.0;
+    const double bound = sqrt(3.0 * gain / (double)fan_in);
+    const double range[2] = {-bound, bound};
+    name = full_name(layers, name, "weight");
+    struct cop_buf *buf = random_elements(layers, name, cop_shape_n(shape), range);
+    if (buf != NULL && is_centred) centre(cop_buf_mutable(buf), shape->dim[0], fan_in);
+    return add_constant(layers, name, COP_F32, shape, buf);
 }
 
 struct cop_value *cop_layers__conv(
@@ -242,10 +284,9 @@ struct cop_value *cop_layers__conv(
     int64_t icg = src->shape.dim[1] / group;
     const int64_t *k = spec->kernel;
     const struct cop_shape shape = {.rank = 4, .dim = {spec->oc, icg, k[0], k[1]}};
-    const double bound = he_bound(icg * k[0] * k[1]);
-    const double he[2] = {-bound, bound};
+    const bool is_centred = group == 1 && !src->is_input;
     const double small[2] = {-0.05, 0.05};
-    struct cop_value *weights = random_constant(layers, name, "weight", &shape, he);
+    struct cop_value *weights = he_weights(layers, name, &shape, is_centred);
     struct cop_value *bias = NULL;
     if (spec->has_bias) {
         const struct cop_shape vector = {.rank = 1, .dim = {spec->oc}};
@@ -268,18 +309,45 @@ struct cop_value *cop_layers__conv(
     return cop_layers__op(layers, "Conv", name, attrs, src, weights, bias, NULL);
 }
 
+/* Running statistics near what is to come. */
+static void draw_statistics(
+    struct cop_layers *layers,
+    const struct cop_moments *moments,
+    int64_t n,
+    float *mean,
+    float *var)
+{
+    for (int64_t c = 0; c < n; c++) {
+        const double off = cop_rng_range(&layers->rng, -0.2, 0.2);
+        mean[c] = (float)(moments[c].mean + off * sqrt(moments[c].var));
+        var[c] = (float)(moments[c].var * cop_rng_range(&layers->rng, 0.7, 1.4));
+    }
+}
+
 struct cop_value *cop_layers__bn(
     struct cop_layers *layers, const char *name, struct cop_value *src, double epsilon)
 {
     if (layers->status != COP_OK) return NULL;
-    static const char *const parts[4] = {
-        "weight", "bias", "running_mean", "running_var"};
-    static const double ranges[4][2] = {
-        {0.7, 1.3}, {-0.2, 0.2}, {-0.2, 0.2}, {0.5, 1.5}};
-    const struct cop_shape vector = {.rank = 1, .dim = {src->shape.dim[1]}};
+    static const double scales[2] = {0.7, 1.3};
+    static const double shifts[2] = {-0.2, 0.2};
+    const int64_t n = src->shape.dim[1];
+    const struct cop_shape vector = {.rank = 1, .dim = {n}};
     struct cop_value *params[4];
-    for (int i = 0; i < 4; i++)
-        params[i] = random_constant(layers, name, parts[i], &vector, ranges[i]);
+    params[0] = random_constant(layers, name, "weight", &vector, scales);
+    params[1] = random_constant(layers, name, "bias", &vector, shifts);
+    const char *const mean_name = full_name(layers, name, "running_mean");
+    const char *const var_name = full_name(layers, name, "running_var");
+    struct cop_buf *mean = make_elements(layers, mean_name, n, sizeof(float));
+    struct cop_buf *var = make_elements(layers, var_name, n, sizeof(float));
+    if (layers->status == COP_OK)
+        draw_statistics(
+            layers,
+            cop_moments__of(&layers->moments, src),
+            n,
+            cop_buf_mutable(mean),
+            cop_buf_mutable(var));
+    params[2] = add_constant(layers, mean_name, COP_F32, &vector, mean);
+    params[3] = add_constant(layers, var_name, COP_F32, &vector, var);
     struct cop_value *dst = cop_layers__op(
         layers,
         "BatchNormalization",
@@ -323,10 +391,8 @@ struct cop_value *cop_layers__linear(
     if (layers->status != COP_OK) return NULL;
     const struct cop_shape matrix = {.rank = 2, .dim = {n, src->shape.dim[1]}};
     const struct cop_shape vector = {.rank = 1, .dim = {n}};
-    const double bound = he_bound(src->shape.dim[1]);
-    const double he[2] = {-bound, bound};
     const double small[2] = {-0.05, 0.05};
-    struct cop_value *weights = random_constant(layers, name, "weight", &matrix, he);
+    struct cop_value *weights = he_weights(layers, name, &matrix, true);
     struct cop_value *bias = random_constant(layers, name, "bias", &vector, small);
     return cop_layers__op(layers, "Gemm", name, "transB=1", src, weights, bias, NULL);
 }

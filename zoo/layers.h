@@ -6,6 +6,7 @@
 #define COP_ZOO_LAYERS_H
 
 #include "base/rng.h"
+#include "zoo/moments.h"
 #include "zoo/zoo.h"
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@ struct cop_layers {
     struct cop_rng rng;
     enum cop_status status;
     struct cop_err *err;
+    struct cop_moments_table moments;
     int64_t n_weights; /* elements of all constants so far */
     const char *scope; /* put before every given name, with a dot; NULL: none */
 };

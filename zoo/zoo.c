@@ -139,9 +139,14 @@ static enum cop_status build_into(
     struct cop_value *input = NULL;
     COP_TRY(cop_graph_add_input(graph, "input", COP_F32, &shape, &input, err));
     input->is_batch_free = true;
-    struct cop_layers layers = {.graph = graph, .err = err};
+    struct cop_arena *arena = cop_arena_create();
+    if (arena == NULL) return COP_FAIL_NOMEM(err);
+    struct cop_layers layers = {.graph = graph, .moments.arena = arena, .err = err};
     cop_rng_init(&layers.rng, options->seed);
-    struct cop_value *scores = rows[row].build(&layers, input, classes);
+    layers.status = cop_moments__start(&layers.moments, input, err);
+    struct cop_value *scores = NULL;
+    if (layers.status == COP_OK) scores = rows[row].build(&layers, input, classes);
+    cop_arena_destroy(arena);
     COP_TRY(layers.status);
     COP_TRY(cop_graph_mark_output(graph, scores, err));
     return cop_graph_infer(graph, err);

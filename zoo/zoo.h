@@ -3,7 +3,8 @@
  * Layers, widths, strides and paddings are those of the papers and of the reference
  * implementations named in each file; parameters and multiply-accumulates are tested
  * against their counts.  Weights are He-initialised from the seed; normalisation statistics
- * are random but plausible, so that nothing folds to an identity. */
+ * are near those that the weights give rise to, as in a trained network: activations stay
+ * in range at any depth and follow the input, and nothing folds to an identity. */
 #ifndef COP_ZOO_ZOO_H
 #define COP_ZOO_ZOO_H
 
