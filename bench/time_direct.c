@@ -1,9 +1,10 @@
 /* bench/time_direct.c - convolutions of well-known networks: the kernel that oneDNN chooses
- * against engine/direct.h, timed in turn in one process.
+ * against engine/direct.h and engine/depthwise.h, timed in turn in one process.
  *
  *   time_direct [-b BATCH] [-t THREADS] [-r ROUNDS] [-w MIB] [-p PIXELS] [-s SPLIT] [-v VECTORS] [NET | SHAPE ...]
  *
- * A shape is IC-OC@SIZE, then kKERNEL, sSTRIDE where they are not 1.  Both go through so
+ * A shape is IC-OC@SIZE, then kKERNEL and sSTRIDE, or C-0@SIZE... where each channel is
+ * convolved by itself.  Both go through so
  * many copies of the weights that these fill -w MiB, as the layers of a network do; 0 means
  * one copy.  Per shape: the median of the rounds in milliseconds, GFLOP/s, oneDNN's time
  * over ours, and the largest difference over the largest result. */
@@ -13,6 +14,7 @@
 #include "base/par.h"
 #include "base/rng.h"
 #include "base/stats.h"
+#include "engine/depthwise.h"
 #include "engine/direct.h"
 #include "engine/dnnl_shim.h"
 
@@ -25,49 +27,62 @@
 struct shape {
     const char *net;
     int64_t ic;
-    int64_t oc;
+    int64_t oc; /* 0: depthwise */
     int64_t size;
     int64_t kernel;
     int64_t stride;
 };
 
 static const struct shape shapes[] = {
-    {"resnet50", 64, 64, 56, 1, 1},       {"resnet50", 64, 256, 56, 1, 1},
-    {"resnet50", 256, 64, 56, 1, 1},      {"resnet50", 256, 128, 56, 1, 1},
-    {"resnet50", 256, 512, 56, 1, 2},     {"resnet50", 128, 512, 28, 1, 1},
-    {"resnet50", 512, 128, 28, 1, 1},     {"resnet50", 512, 256, 28, 1, 1},
-    {"resnet50", 512, 1024, 28, 1, 2},    {"resnet50", 256, 1024, 14, 1, 1},
-    {"resnet50", 1024, 256, 14, 1, 1},    {"resnet50", 1024, 512, 14, 1, 1},
-    {"resnet50", 1024, 2048, 14, 1, 2},   {"resnet50", 512, 2048, 7, 1, 1},
-    {"resnet50", 2048, 512, 7, 1, 1},     {"resnet50", 2048, 1000, 1, 1, 1},
-    {"mobilenetv2", 32, 16, 112, 1, 1},   {"mobilenetv2", 16, 96, 112, 1, 1},
-    {"mobilenetv2", 96, 24, 56, 1, 1},    {"mobilenetv2", 24, 144, 56, 1, 1},
-    {"mobilenetv2", 144, 24, 56, 1, 1},   {"mobilenetv2", 144, 32, 28, 1, 1},
-    {"mobilenetv2", 32, 192, 28, 1, 1},   {"mobilenetv2", 192, 32, 28, 1, 1},
-    {"mobilenetv2", 192, 64, 14, 1, 1},   {"mobilenetv2", 64, 384, 14, 1, 1},
-    {"mobilenetv2", 384, 64, 14, 1, 1},   {"mobilenetv2", 384, 96, 14, 1, 1},
-    {"mobilenetv2", 96, 576, 14, 1, 1},   {"mobilenetv2", 576, 96, 14, 1, 1},
-    {"mobilenetv2", 576, 160, 7, 1, 1},   {"mobilenetv2", 160, 960, 7, 1, 1},
-    {"mobilenetv2", 960, 160, 7, 1, 1},   {"mobilenetv2", 960, 320, 7, 1, 1},
-    {"mobilenetv2", 320, 1280, 7, 1, 1},  {"mobilenetv2", 1280, 1000, 1, 1, 1},
-    {"squeezenet", 64, 16, 55, 1, 1},     {"squeezenet", 16, 64, 55, 1, 1},
-    {"squeezenet", 128, 16, 55, 1, 1},    {"squeezenet", 128, 32, 27, 1, 1},
-    {"squeezenet", 32, 128, 27, 1, 1},    {"squeezenet", 256, 48, 13, 1, 1},
-    {"squeezenet", 48, 192, 13, 1, 1},    {"squeezenet", 512, 64, 13, 1, 1},
-    {"squeezenet", 64, 256, 13, 1, 1},    {"squeezenet", 512, 1000, 13, 1, 1},
-    {"inceptionv3", 64, 80, 73, 1, 1},    {"inceptionv3", 192, 64, 35, 1, 1},
-    {"inceptionv3", 192, 48, 35, 1, 1},   {"inceptionv3", 192, 32, 35, 1, 1},
-    {"inceptionv3", 256, 64, 35, 1, 1},   {"inceptionv3", 288, 64, 35, 1, 1},
-    {"inceptionv3", 768, 192, 17, 1, 1},  {"inceptionv3", 768, 128, 17, 1, 1},
-    {"inceptionv3", 768, 160, 17, 1, 1},  {"inceptionv3", 1280, 320, 8, 1, 1},
-    {"inceptionv3", 1280, 448, 8, 1, 1},  {"inceptionv3", 2048, 384, 8, 1, 1},
-    {"inceptionv3", 2048, 192, 8, 1, 1},  {"inceptionv3", 2048, 1000, 1, 1, 1},
-    {"nasnet-mobile", 32, 11, 111, 1, 1}, {"nasnet-mobile", 44, 22, 56, 1, 1},
-    {"nasnet-mobile", 88, 44, 28, 1, 1},  {"nasnet-mobile", 264, 44, 28, 1, 1},
-    {"nasnet-mobile", 44, 44, 28, 1, 1},  {"nasnet-mobile", 528, 88, 14, 1, 1},
-    {"nasnet-mobile", 88, 88, 14, 1, 1},  {"nasnet-mobile", 1056, 176, 7, 1, 1},
-    {"nasnet-mobile", 176, 176, 7, 1, 1}, {"vgg16", 25088, 4096, 1, 1, 1},
-    {"vgg16", 4096, 4096, 1, 1, 1},       {"vgg16", 4096, 1000, 1, 1, 1},
+    {"resnet50", 64, 64, 56, 1, 1},         {"resnet50", 64, 256, 56, 1, 1},
+    {"resnet50", 256, 64, 56, 1, 1},        {"resnet50", 256, 128, 56, 1, 1},
+    {"resnet50", 256, 512, 56, 1, 2},       {"resnet50", 128, 512, 28, 1, 1},
+    {"resnet50", 512, 128, 28, 1, 1},       {"resnet50", 512, 256, 28, 1, 1},
+    {"resnet50", 512, 1024, 28, 1, 2},      {"resnet50", 256, 1024, 14, 1, 1},
+    {"resnet50", 1024, 256, 14, 1, 1},      {"resnet50", 1024, 512, 14, 1, 1},
+    {"resnet50", 1024, 2048, 14, 1, 2},     {"resnet50", 512, 2048, 7, 1, 1},
+    {"resnet50", 2048, 512, 7, 1, 1},       {"resnet50", 2048, 1000, 1, 1, 1},
+    {"mobilenetv2", 32, 16, 112, 1, 1},     {"mobilenetv2", 16, 96, 112, 1, 1},
+    {"mobilenetv2", 96, 24, 56, 1, 1},      {"mobilenetv2", 24, 144, 56, 1, 1},
+    {"mobilenetv2", 144, 24, 56, 1, 1},     {"mobilenetv2", 144, 32, 28, 1, 1},
+    {"mobilenetv2", 32, 192, 28, 1, 1},     {"mobilenetv2", 192, 32, 28, 1, 1},
+    {"mobilenetv2", 192, 64, 14, 1, 1},     {"mobilenetv2", 64, 384, 14, 1, 1},
+    {"mobilenetv2", 384, 64, 14, 1, 1},     {"mobilenetv2", 384, 96, 14, 1, 1},
+    {"mobilenetv2", 96, 576, 14, 1, 1},     {"mobilenetv2", 576, 96, 14, 1, 1},
+    {"mobilenetv2", 576, 160, 7, 1, 1},     {"mobilenetv2", 160, 960, 7, 1, 1},
+    {"mobilenetv2", 960, 160, 7, 1, 1},     {"mobilenetv2", 960, 320, 7, 1, 1},
+    {"mobilenetv2", 320, 1280, 7, 1, 1},    {"mobilenetv2", 1280, 1000, 1, 1, 1},
+    {"squeezenet", 64, 16, 55, 1, 1},       {"squeezenet", 16, 64, 55, 1, 1},
+    {"squeezenet", 128, 16, 55, 1, 1},      {"squeezenet", 128, 32, 27, 1, 1},
+    {"squeezenet", 32, 128, 27, 1, 1},      {"squeezenet", 256, 48, 13, 1, 1},
+    {"squeezenet", 48, 192, 13, 1, 1},      {"squeezenet", 512, 64, 13, 1, 1},
+    {"squeezenet", 64, 256, 13, 1, 1},      {"squeezenet", 512, 1000, 13, 1, 1},
+    {"inceptionv3", 64, 80, 73, 1, 1},      {"inceptionv3", 192, 64, 35, 1, 1},
+    {"inceptionv3", 192, 48, 35, 1, 1},     {"inceptionv3", 192, 32, 35, 1, 1},
+    {"inceptionv3", 256, 64, 35, 1, 1},     {"inceptionv3", 288, 64, 35, 1, 1},
+    {"inceptionv3", 768, 192, 17, 1, 1},    {"inceptionv3", 768, 128, 17, 1, 1},
+    {"inceptionv3", 768, 160, 17, 1, 1},    {"inceptionv3", 1280, 320, 8, 1, 1},
+    {"inceptionv3", 1280, 448, 8, 1, 1},    {"inceptionv3", 2048, 384, 8, 1, 1},
+    {"inceptionv3", 2048, 192, 8, 1, 1},    {"inceptionv3", 2048, 1000, 1, 1, 1},
+    {"nasnet-mobile", 32, 11, 111, 1, 1},   {"nasnet-mobile", 44, 22, 56, 1, 1},
+    {"nasnet-mobile", 88, 44, 28, 1, 1},    {"nasnet-mobile", 264, 44, 28, 1, 1},
+    {"nasnet-mobile", 44, 44, 28, 1, 1},    {"nasnet-mobile", 528, 88, 14, 1, 1},
+    {"nasnet-mobile", 88, 88, 14, 1, 1},    {"nasnet-mobile", 1056, 176, 7, 1, 1},
+    {"nasnet-mobile", 176, 176, 7, 1, 1},   {"vgg16", 25088, 4096, 1, 1, 1},
+    {"vgg16", 4096, 4096, 1, 1, 1},         {"vgg16", 4096, 1000, 1, 1, 1},
+    {"mobilenetv2-dw", 32, 0, 112, 3, 1},   {"mobilenetv2-dw", 96, 0, 112, 3, 2},
+    {"mobilenetv2-dw", 144, 0, 56, 3, 1},   {"mobilenetv2-dw", 144, 0, 56, 3, 2},
+    {"mobilenetv2-dw", 192, 0, 28, 3, 1},   {"mobilenetv2-dw", 192, 0, 28, 3, 2},
+    {"mobilenetv2-dw", 384, 0, 14, 3, 1},   {"mobilenetv2-dw", 576, 0, 14, 3, 1},
+    {"mobilenetv2-dw", 576, 0, 14, 3, 2},   {"mobilenetv2-dw", 960, 0, 7, 3, 1},
+    {"nasnet-mobile-dw", 32, 0, 111, 7, 2}, {"nasnet-mobile-dw", 32, 0, 111, 5, 2},
+    {"nasnet-mobile-dw", 11, 0, 56, 7, 2},  {"nasnet-mobile-dw", 11, 0, 56, 5, 1},
+    {"nasnet-mobile-dw", 11, 0, 56, 3, 1},  {"nasnet-mobile-dw", 22, 0, 28, 5, 1},
+    {"nasnet-mobile-dw", 44, 0, 28, 3, 1},  {"nasnet-mobile-dw", 44, 0, 28, 5, 1},
+    {"nasnet-mobile-dw", 44, 0, 28, 5, 2},  {"nasnet-mobile-dw", 44, 0, 28, 7, 2},
+    {"nasnet-mobile-dw", 88, 0, 14, 3, 1},  {"nasnet-mobile-dw", 88, 0, 14, 5, 1},
+    {"nasnet-mobile-dw", 88, 0, 14, 7, 2},  {"nasnet-mobile-dw", 88, 0, 14, 5, 2},
+    {"nasnet-mobile-dw", 176, 0, 7, 3, 1},  {"nasnet-mobile-dw", 176, 0, 7, 5, 1},
 };
 
 enum { MAX_ROUNDS = 400, MAX_COPIES = 256 };
@@ -85,6 +100,7 @@ struct settings {
 struct layer {
     const struct settings *settings;
     struct shape shape;
+    int64_t oc;
     int64_t out;
     int64_t n_copies;
     float *src; /* nchw */
@@ -99,8 +115,10 @@ struct layer {
     struct cop_kernel *kernels[MAX_COPIES];
     double dnnl_ms[MAX_ROUNDS];
     /* ours */
-    struct cop_direct *direct;
+    struct cop_direct *direct; /* or NULL and ... */
+    struct cop_depthwise *depthwise;
     struct cop_direct_args args;
+    size_t weights_bytes;
     float *packed[MAX_COPIES];
     double ms[MAX_ROUNDS];
 };
@@ -142,20 +160,27 @@ static float *random_floats(
 static void lay_out(
     const struct layer *layer, const struct cop_md *md, const float *from, float *to)
 {
-    int64_t *offsets[4];
-    int64_t dims[4] = {1, 1, 1, 1};
-    for (int32_t a = 0; a < 4; a++) {
+    enum { MAX_AXES = 5 };
+    int64_t *offsets[MAX_AXES];
+    int64_t dims[MAX_AXES];
+    const int32_t rank = cop_md_rank(md);
+    int64_t n = 1;
+    for (int32_t a = 0; a < rank; a++) {
         dims[a] = cop_md_dim(md, a);
+        n *= dims[a];
         offsets[a] = COP_ARENA_NEW_N(layer->arena, dims[a], int64_t);
         if (offsets[a] == NULL) fail("out of memory");
         cop_md_offsets(md, a, offsets[a]);
     }
-    for (int64_t n = 0; n < dims[0]; n++)
-        for (int64_t c = 0; c < dims[1]; c++)
-            for (int64_t y = 0; y < dims[2]; y++)
-                for (int64_t x = 0; x < dims[3]; x++)
-                    to[offsets[0][n] + offsets[1][c] + offsets[2][y] + offsets[3][x]] =
-                        *from++;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t left = i;
+        int64_t at = 0;
+        for (int32_t a = rank - 1; a >= 0; a--) {
+            at += offsets[a][left % dims[a]];
+            left /= dims[a];
+        }
+        to[at] = from[i];
+    }
 }
 
 static void make_dnnl(struct layer *layer)
@@ -163,14 +188,17 @@ static void make_dnnl(struct layer *layer)
     struct cop_err err;
     const struct shape *s = &layer->shape;
     const int64_t mb = layer->settings->mb;
-    const int64_t dims[4][4] = {
+    const int64_t dims[5][5] = {
         {mb, s->ic, s->size, s->size},
         {s->oc, s->ic, s->kernel, s->kernel},
-        {mb, s->oc, layer->out, layer->out},
-        {s->oc}};
+        {mb, layer->oc, layer->out, layer->out},
+        {layer->oc},
+        {s->ic, 1, 1, s->kernel, s->kernel}};
+    static const int32_t ranks[5] = {4, 4, 4, 1, 5};
     const struct cop_md *any[4];
     for (int i = 0; i < 4; i++) {
-        const struct cop_shape shape = cop_shape_make(i < 3 ? 4 : 1, dims[i]);
+        const int k = i == 1 && s->oc == 0 ? 4 : i;
+        const struct cop_shape shape = cop_shape_make(ranks[k], dims[k]);
         need(cop_md_any(layer->arena, &shape, &any[i], &err), &err);
     }
     const int64_t pad = s->kernel / 2;
@@ -197,7 +225,7 @@ static void make_dnnl(struct layer *layer)
         args[i].data = floats_of(layer->arena, cop_md_bytes(args[i].md));
     }
     lay_out(layer, args[0].md, layer->src, args[0].data);
-    memcpy(args[2].data, layer->bias, (size_t)s->oc * sizeof(float));
+    memcpy(args[2].data, layer->bias, (size_t)layer->oc * sizeof(float));
     lay_out(layer, args[1].md, layer->weights, args[1].data);
     const void *first = args[1].data;
     for (int64_t i = 0; i < layer->n_copies; i++) {
@@ -215,7 +243,7 @@ static void make_dnnl(struct layer *layer)
 
 /* ---- ours -------------------------------------------------------------------------------- */
 
-static void make_ours(struct layer *layer)
+static void make_direct(struct layer *layer)
 {
     struct cop_err err;
     const struct settings *settings = layer->settings;
@@ -239,30 +267,83 @@ static void make_ours(struct layer *layer)
         .vectors = settings->vectors,
     };
     need(cop_direct_create(layer->arena, &desc, &layer->direct, &err), &err);
+    layer->weights_bytes = cop_direct_weights_bytes(layer->direct);
+    layer->packed[0] = floats_of(layer->arena, layer->weights_bytes);
+    need(
+        cop_direct_pack(layer->direct, layer->weights, NULL, layer->packed[0], &err),
+        &err);
+}
+
+static void make_depthwise(struct layer *layer)
+{
+    struct cop_err err;
+    const struct settings *settings = layer->settings;
+    const struct shape *s = &layer->shape;
+    const int64_t pad = s->kernel / 2;
+    const struct cop_depthwise_desc desc = {
+        .simd = cop_simd_best(),
+        .threads = settings->threads,
+        .mb = settings->mb,
+        .c = s->ic,
+        .ih = s->size,
+        .iw = s->size,
+        .kernel = {s->kernel, s->kernel},
+        .strides = {s->stride, s->stride},
+        .pads_l = {pad, pad},
+        .pads_r = {pad, pad},
+        .src = cop_direct_nhwc(s->ic, s->size, s->size),
+        .dst = cop_direct_nhwc(s->ic, layer->out, layer->out),
+        .activation = {.kind = COP_ACTIVATION_CLIP, .high = INFINITY},
+        .row_block = settings->pixel_block,
+        .split = settings->split,
+    };
+    need(cop_depthwise_create(layer->arena, &desc, &layer->depthwise, &err), &err);
+    layer->weights_bytes = cop_depthwise_weights_bytes(layer->depthwise);
+    layer->packed[0] = floats_of(layer->arena, layer->weights_bytes);
+    cop_depthwise_pack(layer->depthwise, layer->weights, NULL, layer->packed[0]);
+}
+
+static void make_ours(struct layer *layer)
+{
+    const struct shape *s = &layer->shape;
     const int64_t area = s->size * s->size;
-    const int64_t n_src = settings->mb * s->ic * area;
+    const int64_t n_src = layer->settings->mb * s->ic * area;
     float *src = floats_of(layer->arena, (size_t)n_src * sizeof *src);
     for (int64_t i = 0; i < n_src; i++) {
         const int64_t c = i / area % s->ic;
         src[(i / area / s->ic * area + i % area) * s->ic + c] = layer->src[i];
     }
-    const size_t bytes = cop_direct_weights_bytes(layer->direct);
-    for (int64_t i = 0; i < layer->n_copies; i++) {
-        layer->packed[i] = floats_of(layer->arena, bytes);
-        if (i > 0)
-            memcpy(layer->packed[i], layer->packed[0], bytes);
-        else
-            need(
-                cop_direct_pack(
-                    layer->direct, layer->weights, NULL, layer->packed[0], &err),
-                &err);
+    if (s->oc == 0)
+        make_depthwise(layer);
+    else
+        make_direct(layer);
+    for (int64_t i = 1; i < layer->n_copies; i++) {
+        layer->packed[i] = floats_of(layer->arena, layer->weights_bytes);
+        memcpy(layer->packed[i], layer->packed[0], layer->weights_bytes);
     }
     layer->args = (struct cop_direct_args){
         .src = src,
         .bias = layer->bias,
         .dst = floats_of(
             layer->arena,
-            (size_t)(settings->mb * s->oc * layer->out * layer->out) * sizeof(float))};
+            (size_t)(layer->settings->mb * layer->oc * layer->out * layer->out) *
+                sizeof(float))};
+}
+
+static void run_ours(struct layer *layer, const float *packed)
+{
+    struct cop_err err;
+    layer->args.packed = packed;
+    if (layer->direct != NULL) {
+        need(cop_direct_run(layer->direct, &layer->args, &err), &err);
+        return;
+    }
+    const struct cop_depthwise_args args = {
+        .src = layer->args.src,
+        .packed = packed,
+        .bias = layer->bias,
+        .dst = layer->args.dst};
+    need(cop_depthwise_run(layer->depthwise, &args, &err), &err);
 }
 
 /* ---- both -------------------------------------------------------------------------------- */
@@ -270,7 +351,7 @@ static void make_ours(struct layer *layer)
 static double difference(struct layer *layer)
 {
     const int64_t area = layer->out * layer->out;
-    const int64_t oc = layer->shape.oc;
+    const int64_t oc = layer->oc;
     const int64_t n = layer->settings->mb * oc * area;
     float *ours = floats_of(layer->arena, (size_t)n * sizeof *ours);
     float *theirs = floats_of(layer->arena, cop_md_bytes(layer->dst_md));
@@ -298,9 +379,8 @@ static void time_both(struct layer *layer)
         double start = cop_clock_ms();
         need(cop_kernel_run(layer->kernels[copy], &err), &err);
         if (round >= 0) layer->dnnl_ms[round] = cop_clock_ms() - start;
-        layer->args.packed = layer->packed[copy];
         start = cop_clock_ms();
-        need(cop_direct_run(layer->direct, &layer->args, &err), &err);
+        run_ours(layer, layer->packed[copy]);
         if (round >= 0) layer->ms[round] = cop_clock_ms() - start;
     }
 }
@@ -308,9 +388,9 @@ static void time_both(struct layer *layer)
 static void report(struct layer *layer, double *sums)
 {
     const struct shape *s = &layer->shape;
-    const double gflop = 2e-9 *
-                         (double)(layer->settings->mb * layer->out * layer->out) *
-                         (double)(s->oc * s->ic * s->kernel * s->kernel);
+    const double gflop =
+        2e-9 * (double)(layer->settings->mb * layer->out * layer->out) *
+        (double)(layer->oc * (s->oc == 0 ? 1 : s->ic) * s->kernel * s->kernel);
     const double dnnl =
         cop_stats_quantile(layer->dnnl_ms, layer->settings->rounds, 0.5);
     const double ours = cop_stats_quantile(layer->ms, layer->settings->rounds, 0.5);
@@ -350,14 +430,16 @@ static void measure(
     layer->out = (shape->size - 1) / shape->stride + 1;
     layer->arena = cop_arena_create();
     if (layer->arena == NULL) fail("out of memory");
-    const int64_t n_weights = shape->oc * shape->ic * shape->kernel * shape->kernel;
+    layer->oc = shape->oc == 0 ? shape->ic : shape->oc;
+    const int64_t n_weights =
+        layer->oc * (shape->oc == 0 ? 1 : shape->ic) * shape->kernel * shape->kernel;
     layer->n_copies = settings->weights_mib * (1 << 18) / n_weights + 1;
     if (layer->n_copies > MAX_COPIES) layer->n_copies = MAX_COPIES;
     cop_rng_init(&rng, 7);
     layer->src = random_floats(
         layer, &rng, settings->mb * shape->ic * shape->size * shape->size, 1.0);
     layer->weights = random_floats(layer, &rng, n_weights, 1.0);
-    layer->bias = random_floats(layer, &rng, shape->oc, 1.0);
+    layer->bias = random_floats(layer, &rng, layer->oc, 1.0);
     need(cop_dnnl_create(&layer->dnnl, &err), &err);
     make_dnnl(layer);
     make_ours(layer);
@@ -374,7 +456,7 @@ static bool parse(const char *text, struct shape *shape)
     if (sscanf(text, "%lld-%lld@%lldk%llds%lld", &ic, &oc, &size, &kernel, &stride) < 3)
         return false;
     *shape = (struct shape){"", ic, oc, size, kernel, stride};
-    return ic > 0 && oc > 0 && size > 0 && kernel > 0 && stride > 0;
+    return ic > 0 && oc >= 0 && size > 0 && kernel > 0 && stride > 0;
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 
 /** Instruction sets in rising order. */
 enum cop_simd {
-    COP_SIMD_GENERIC, /* what the compiler was told to assume; 8 floats per vector */
+    COP_SIMD_GENERIC, /* what the compiler was told to assume; 4 floats per vector */
     COP_SIMD_AVX2,    /* with FMA; 8 floats per vector */
     COP_SIMD_AVX512,  /* 16 floats per vector */
 };

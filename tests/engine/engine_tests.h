@@ -12,5 +12,6 @@ int test_methods(void);
 int test_direct(void);
 int test_rewrites(void);
 int test_slices(void);
+int test_depthwise(void);
 
 #endif
