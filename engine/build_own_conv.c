@@ -1,6 +1,7 @@
 /* engine/build_own_conv.c - steps of convolutions that our own loops compute: Winograd's
  * algorithm (winograd.h) and the direct form with any strides (direct.h). */
 #include "engine/conv_method.h"
+#include "engine/depthwise.h"
 #include "engine/direct.h"
 #include "engine/winograd.h"
 
@@ -88,6 +89,7 @@ static struct cop_winograd_activation winograd_activation(const struct cop_prim 
 struct own_step {
     struct cop_winograd *winograd; /* or */
     struct cop_direct *direct;
+    struct cop_depthwise *depthwise;
     int32_t bias; /* among the arguments; -1: none */
     int32_t add;
 };
@@ -125,6 +127,19 @@ static enum cop_status run_direct(
         .dst = plan->arrays[step->args[step->n_args - 1].array].data,
     };
     return cop_direct_run(own->direct, &run, err);
+}
+
+static enum cop_status run_depthwise(
+    const struct cop_plan *plan, const struct cop_step *step, struct cop_err *err)
+{
+    const struct own_step *own = step->loop_data;
+    const struct cop_depthwise_args run = {
+        .src = data_of(plan, step, 0),
+        .packed = data_of(plan, step, 1),
+        .bias = data_of(plan, step, own->bias),
+        .dst = plan->arrays[step->args[step->n_args - 1].array].data,
+    };
+    return cop_depthwise_run(own->depthwise, &run, err);
 }
 
 /* ---- kernels ------------------------------------------------------------------------------- */
@@ -183,6 +198,45 @@ static enum cop_status create_direct(
     };
     if (add_md != NULL) desc.add = direct_strides(add_md);
     return cop_direct_create(plan->arena, &desc, direct, err);
+}
+
+static enum cop_status create_depthwise(
+    struct cop_plan *plan,
+    const struct cop_conv_case *conv,
+    const struct cop_md *dst_md,
+    struct cop_depthwise **depthwise,
+    struct cop_err *err)
+{
+    const struct cop_window *window = &conv->prim->as.conv.window;
+    const struct cop_depthwise_desc desc = {
+        .simd = simd(),
+        .threads = plan->threads,
+        .mb = conv->src->dim[0],
+        .c = conv->src->dim[1],
+        .ih = conv->src->dim[2],
+        .iw = conv->src->dim[3],
+        .kernel = {window->kernel[0], window->kernel[1]},
+        .strides = {window->strides[0], window->strides[1]},
+        .pads_l = {window->pads_l[0], window->pads_l[1]},
+        .pads_r = {window->pads_r[0], window->pads_r[1]},
+        .src = direct_strides(conv->src_md),
+        .dst = direct_strides(dst_md),
+        .has_relu = conv->prim->as.conv.has_relu,
+        .activation = activation_of(conv->prim),
+    };
+    return cop_depthwise_create(plan->arena, &desc, depthwise, err);
+}
+
+static enum cop_status pack_depthwise(
+    const void *context,
+    const void *elements,
+    const double *scale,
+    float *packed,
+    struct cop_err *err)
+{
+    (void)err;
+    cop_depthwise_pack(context, elements, scale, packed);
+    return COP_OK;
 }
 
 static enum cop_status pack_winograd(
@@ -280,6 +334,16 @@ static enum cop_status build_kernel(
         };
         return packed_array(plan, conv->prim, &form, packed, err);
     }
+    if (method == COP_CONV_DEPTHWISE) {
+        COP_TRY(create_depthwise(plan, conv, dst_md, &own->depthwise, err));
+        const struct cop_pack_form form = {
+            .kind = "depthwise",
+            .bytes = cop_depthwise_weights_bytes(own->depthwise),
+            .pack = pack_depthwise,
+            .context = own->depthwise,
+        };
+        return packed_array(plan, conv->prim, &form, packed, err);
+    }
     int32_t m = method == COP_CONV_WINOGRAD_2 ? 2 : 4;
     COP_TRY(create_winograd(plan, conv, m, dst_md, &own->winograd, err));
     const struct cop_pack_form form = {
@@ -305,10 +369,17 @@ static enum cop_status build_step(
         [COP_CONV_WINOGRAD_2] = "winograd 2x2",
         [COP_CONV_WINOGRAD_4] = "winograd 4x4",
         [COP_CONV_DIRECT] = "direct",
+        [COP_CONV_DEPTHWISE] = "depthwise",
+    };
+    static cop_loop_fn *const loops[COP_CONV_N_METHODS] = {
+        [COP_CONV_WINOGRAD_2] = run_winograd,
+        [COP_CONV_WINOGRAD_4] = run_winograd,
+        [COP_CONV_DIRECT] = run_direct,
+        [COP_CONV_DEPTHWISE] = run_depthwise,
     };
     struct cop_step *step;
     COP_TRY(cop_plan__add_step(plan, conv->prim, args, n, &step, err));
-    step->loop = method == COP_CONV_DIRECT ? run_direct : run_winograd;
+    step->loop = loops[method];
     step->loop_data = own;
     step->impl = impls[method];
     if (own->winograd != NULL)
@@ -318,7 +389,7 @@ static enum cop_status build_step(
 
 enum cop_status cop_plan__build_own_conv(
     struct cop_plan *plan,
-    const struct cop_conv_case *conv,
+    const struct cop_conv_case *given,
     enum cop_conv_method method,
     int32_t position,
     struct cop_err *err)
@@ -329,6 +400,15 @@ enum cop_status cop_plan__build_own_conv(
     int32_t n = 2;
     int32_t dst;
     int32_t add;
+    struct cop_conv_case channels_last = *given;
+    const struct cop_conv_case *conv = given;
+    if (method == COP_CONV_DEPTHWISE) { /* with has_relu whatever oneDNN would like */
+        conv = &channels_last;
+        COP_TRY(
+            cop_md_channels_last(plan->arena, given->src, &channels_last.src_md, err));
+        COP_TRY(
+            cop_md_channels_last(plan->arena, given->dst, &channels_last.dst_md, err));
+    }
     COP_TRY(cop_plan__array_as(
         plan, conv->prim->srcs[0], conv->src_md, &args[0].array, err));
     COP_TRY(result_and_summand(

@@ -68,6 +68,7 @@ enum cop_conv_method cop_conv_choose(
 {
     enum cop_conv_method method = COP_CONV_ONEDNN;
     key[0] = '\0';
+    if (conv->prim->as.conv.has_relu) return COP_CONV_DEPTHWISE; /* nobody else can */
     if (!has_choice(plan, conv)) return method;
     print_key(plan, conv, key);
     if (plan->method >= 0) {

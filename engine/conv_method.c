@@ -1,6 +1,7 @@
 /* engine/conv_method.c - what each kernel is able to do and how long it may take. */
 #include "engine/conv_method.h"
 
+#include "engine/depthwise.h"
 #include "engine/winograd.h"
 
 const char *cop_conv_method_name(enum cop_conv_method method)
@@ -10,6 +11,7 @@ const char *cop_conv_method_name(enum cop_conv_method method)
         [COP_CONV_WINOGRAD_2] = "winograd-2",
         [COP_CONV_WINOGRAD_4] = "winograd-4",
         [COP_CONV_DIRECT] = "direct",
+        [COP_CONV_DEPTHWISE] = "depthwise",
     };
     return names[method];
 }
@@ -36,6 +38,29 @@ static bool is_winograd_window(const struct cop_window *window)
     return true;
 }
 
+bool cop_conv_is_depthwise(
+    const struct cop_program *program, const struct cop_prim *prim)
+{
+    if (prim->kind != COP_PRIM_CONV ||
+        program->tensors[prim->srcs[1]].role != COP_TENSOR_CONST)
+        return false;
+    const struct cop_window *window = &prim->as.conv.window;
+    int64_t g = prim->as.conv.g;
+    for (int i = 0; i < 2; i++) {
+        if (window->dilates[i] != 1 || window->pads_l[i] >= window->kernel[i] ||
+            window->pads_r[i] >= window->kernel[i])
+            return false;
+    }
+    return program->tensors[prim->srcs[0]].shape.dim[1] == g &&
+           program->tensors[prim->dst].shape.dim[1] == g &&
+           cop_depthwise_has(window->kernel[1], window->strides[1]);
+}
+
+static bool has_sum(const struct cop_prim *prim)
+{
+    return prim->n_posts > 0 && prim->posts[0].kind == COP_POST_SUM;
+}
+
 static bool is_padded(const struct cop_window *window)
 {
     return window->pads_l[0] != 0 || window->pads_l[1] != 0 || window->pads_r[0] != 0 ||
@@ -49,6 +74,13 @@ bool cop_conv_is_able(
 {
     if (method == COP_CONV_ONEDNN) return true;
     const struct cop_window *window = &conv->prim->as.conv.window;
+    if (method == COP_CONV_DEPTHWISE && conv->prim->as.conv.has_relu) return true;
+    if (method == COP_CONV_DEPTHWISE)
+        return !plan->is_plain && cop_conv_has_simple_posts(conv->prim) &&
+               !has_sum(conv->prim) &&
+               cop_conv_is_depthwise(plan->program, conv->prim) &&
+               cop_md_is_channels_last(conv->src_md) &&
+               cop_md_is_channels_last(conv->dst_md);
     if (plan->is_plain || conv->prim->as.conv.g != 1 ||
         !cop_conv_has_simple_posts(conv->prim) ||
         !cop_plan__is_const(plan, conv->prim->srcs[1]))
@@ -116,6 +148,7 @@ static bool prefers_direct(
 enum cop_conv_method cop_conv_estimate(
     const struct cop_plan *plan, const struct cop_conv_case *conv)
 {
+    if (cop_conv_is_able(plan, conv, COP_CONV_DEPTHWISE)) return COP_CONV_DEPTHWISE;
     enum cop_conv_method best =
         prefers_direct(plan, conv) ? COP_CONV_DIRECT : COP_CONV_ONEDNN;
     double least = direct_us(plan, conv);

@@ -15,6 +15,7 @@ enum cop_conv_method {
     COP_CONV_WINOGRAD_2, /* winograd.h, m = 2 */
     COP_CONV_WINOGRAD_4, /* m = 4 */
     COP_CONV_DIRECT,     /* direct.h */
+    COP_CONV_DEPTHWISE,  /* depthwise.h */
     COP_CONV_N_METHODS,
 };
 const char *cop_conv_method_name(enum cop_conv_method method);
@@ -31,6 +32,10 @@ struct cop_conv_case {
 
 /** A sum, then one activation that our loops know; either may be missing. */
 bool cop_conv_has_simple_posts(const struct cop_prim *prim);
+
+/** A window over each channel alone that the loops of depthwise.h know. */
+bool cop_conv_is_depthwise(
+    const struct cop_program *program, const struct cop_prim *prim);
 
 /** True when the method computes this convolution, posts included, in these layouts. */
 bool cop_conv_is_able(

@@ -100,12 +100,18 @@ static void keep_everything(struct cop_program *program)
     }
 }
 
+/* What oneDNN's kernels like best. */
+static bool has_channels_last(void)
+{
+    return strncmp(cop_dnnl_isa(), "avx512", 6) == 0;
+}
+
 static enum cop_status compile(struct cop_plan *plan, struct cop_err *err)
 {
     struct cop_program *program = plan->program;
     cop_program_remove_dead(program);
     if (plan->purpose == COP_PURPOSE_INFER) {
-        COP_TRY(cop_program_rewrite(program, err));
+        COP_TRY(cop_program_rewrite(program, has_channels_last(), err));
         COP_TRY(cop_program_fuse(program, err));
     } else
         keep_everything(program);

@@ -93,7 +93,8 @@ struct cop_prim {
         struct {
             struct cop_window window;
             int64_t g;
-        } conv; /* srcs: src, weights, bias (-1: none) */
+            bool has_relu; /* max(src, 0) is convolved; depthwise only */
+        } conv;            /* srcs: src, weights, bias (-1: none) */
         struct {
             bool transpose_src;
             bool transpose_weights;

@@ -1,6 +1,7 @@
 /* engine/rewrite.c - rewrites before fusion; see rewrite.h.  Works on primitives only. */
 #include "engine/rewrite.h"
 
+#include "engine/conv_method.h"
 #include "engine/fuse.h"
 
 #include <string.h>
@@ -192,8 +193,10 @@ static enum cop_status split_normalise(
         COP_TRY(normalise_source(program, norm, concat, i, first, &made, err));
         first += n;
     }
+    int32_t unread = concat->dst;
     concat->dst = norm->dst;
-    program->tensors[norm->dst].writer = concat;
+    program->tensors[concat->dst].writer = concat;
+    norm->dst = unread;
     norm->dead = true;
     move_last(program, concat->n_srcs, at);
     return COP_OK;
@@ -216,10 +219,71 @@ static enum cop_status split_all(struct cop_program *program, struct cop_err *er
     return COP_OK;
 }
 
-enum cop_status cop_program_rewrite(struct cop_program *program, struct cop_err *err)
+/* ---- relu, then depthwise ------------------------------------------------------------------ */
+
+/* True for a depthwise convolution that only a convolution reads: no sum and no other
+ * activation will be fused into it. */
+static bool takes_relu(
+    const struct rewriter *rewriter, const struct cop_prim *conv, int32_t relu)
+{
+    const struct cop_program *program = rewriter->program;
+    if (conv->srcs[0] != relu || !cop_conv_is_depthwise(program, conv) ||
+        program->tensors[conv->dst].keep || rewriter->n_readers[conv->dst] != 1)
+        return false;
+    for (int32_t i = 0; i < program->n_prims; i++) {
+        const struct cop_prim *reader = program->prims[i];
+        if (reader->kind == COP_PRIM_CONV && reader->srcs[0] == conv->dst) return true;
+    }
+    return false;
+}
+
+/* As before every separable convolution of NASNet and Xception. */
+static void move_relu(struct rewriter *rewriter, struct cop_prim *relu)
+{
+    struct cop_program *program = rewriter->program;
+    int32_t n_takers = 0;
+    for (int32_t i = 0; i < program->n_prims; i++)
+        n_takers += takes_relu(rewriter, program->prims[i], relu->dst) ? 1 : 0;
+    if (n_takers == 0 || n_takers != rewriter->n_readers[relu->dst]) return;
+    for (int32_t i = 0; i < program->n_prims; i++) {
+        struct cop_prim *conv = program->prims[i];
+        if (conv->kind != COP_PRIM_CONV || conv->srcs[0] != relu->dst) continue;
+        conv->srcs[0] = relu->srcs[0];
+        conv->as.conv.has_relu = true;
+    }
+}
+
+static enum cop_status move_relus(struct cop_program *program, struct cop_err *err)
+{
+    struct rewriter rewriter = {.program = program};
+    rewriter.n_readers = COP_ARENA_NEW_N(program->arena, program->n_tensors, int32_t);
+    if (rewriter.n_readers == NULL) return COP_FAIL_NOMEM(err);
+    cop_program_count_readers(program, rewriter.n_readers);
+    for (int32_t i = 0; i < program->n_prims; i++) {
+        struct cop_prim *prim = program->prims[i];
+        const struct cop_prim *writer = prim->kind == COP_PRIM_ELTWISE
+                                            ? program->tensors[prim->srcs[0]].writer
+                                            : NULL;
+        bool is_relu = prim->kind == COP_PRIM_ELTWISE &&
+                       prim->as.eltwise.alg == COP_ELTWISE_RELU &&
+                       prim->as.eltwise.alpha == 0.0f &&
+                       !program->tensors[prim->dst].keep;
+        /* What only the relu reads fuses with it anyway. */
+        bool fuses =
+            writer != NULL && rewriter.n_readers[prim->srcs[0]] == 1 &&
+            (writer->kind == COP_PRIM_CONV || writer->kind == COP_PRIM_NORMALISE);
+        if (is_relu && !fuses) move_relu(&rewriter, prim);
+    }
+    cop_program_remove_dead(program);
+    return COP_OK;
+}
+
+enum cop_status cop_program_rewrite(
+    struct cop_program *program, bool channels_last, struct cop_err *err)
 {
     merge_equal(program);
     slice_pads(program);
     cop_program_remove_dead(program);
-    return split_all(program, err);
+    COP_TRY(split_all(program, err));
+    return channels_last ? move_relus(program, err) : COP_OK;
 }

@@ -6,8 +6,10 @@
 
 /** Computes equal things once, crops instead of padding and slicing, and normalises the
  *  sources of a concat instead of its result where a convolution can take that over.
- *  Kept tensors stay.  COP_ENOMEM. */
+ *  @param channels_last tensors lie so: depthwise convolutions take over the activation of
+ *  their sources, as loops of ours can and no kernel of oneDNN.  Kept tensors stay.
+ *  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_program_rewrite(
-    struct cop_program *program, struct cop_err *err);
+    struct cop_program *program, bool channels_last, struct cop_err *err);
 
 #endif

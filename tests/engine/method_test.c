@@ -65,7 +65,7 @@ static struct cop_plan *plan_with(
 static int32_t least_use(enum cop_conv_method method)
 {
     if (strncmp(cop_dnnl_isa(), "avx512", 6) == 0) return 10;
-    if (method == COP_CONV_DIRECT) return 0;
+    if (method == COP_CONV_DIRECT || method == COP_CONV_DEPTHWISE) return 0;
     return strncmp(cop_dnnl_isa(), "avx", 3) == 0 ? 10 : 1;
 }
 

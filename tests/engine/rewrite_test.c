@@ -113,6 +113,28 @@ static void normalised_concats_are_normalised_sources(void **state)
     }
 }
 
+/* An activation that only depthwise convolutions read is taken by them, where channels lie
+ * last; one that somebody else reads stays. */
+static void depthwise_takes_activations(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        struct cop_graph *graph = toy_graph();
+        struct cop_value *x = picture(graph);
+        struct cop_value *y = toy_relu(graph, x);
+        struct toy_attrs each = toy_window(TOY_CONV, 3, 1, 1);
+        const struct toy_attrs mix = toy_window(TOY_CONV, 1, 1, 0);
+        each.g = 6;
+        for (int i = 0; i < 2; i++) {
+            struct cop_value *deep = toy_conv(graph, &rng, y, 6, each, i == 1);
+            toy_end(graph, toy_conv(graph, &rng, deep, 5, mix, true));
+        }
+        if (shared) toy_end(graph, toy_add(graph, x, y));
+        bool is_taken = !shared && strncmp(cop_dnnl_isa(), "avx512", 6) == 0;
+        assert_int_equal(run_and_count(graph, "eltwise"), is_taken ? 0 : 1);
+    }
+}
+
 int test_rewrites(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +142,7 @@ int test_rewrites(void)
         cmocka_unit_test(equal_ends_stay),
         cmocka_unit_test(slices_of_pads_are_pads),
         cmocka_unit_test(normalised_concats_are_normalised_sources),
+        cmocka_unit_test(depthwise_takes_activations),
     };
     return cmocka_run_group_tests_name("rewrites", tests, set_up, tear_down);
 }
