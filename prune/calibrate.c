@@ -2,7 +2,7 @@
  *
  * Each batch is packed channel by channel, less a shift near the mean, and multiplied in
  * single precision in blocks of bounded length; the blocks are added up in double in a
- * fixed order, so that a calibration repeats bit for bit. */
+ * fixed order, so that a calibration repeats bit for bit, however many streams read. */
 #include "prune/calibrate_impl.h"
 #include "prune/probe_impl.h"
 #include "prune/reader_impl.h"

@@ -16,7 +16,8 @@
 
 struct cop_calibration;
 
-/** Fills @p batch [n][c][h][w] with the samples first .. first + n of the set. */
+/** Fills @p batch [n][c][h][w] with the samples first .. first + n of the set.  May be
+ *  called by several threads at the same time. */
 struct cop_sample_source {
     void *context;
     int64_t n;

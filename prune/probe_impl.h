@@ -1,5 +1,5 @@
 /* prune/probe_impl.h - runs samples through a graph, or two side by side, and shows chosen
- * values, batch after batch, always in the same order; only for prune/. */
+ * values, batch after batch, each value in the order of the batches; only for prune/. */
 #ifndef COP_PRUNE_PROBE_IMPL_H
 #define COP_PRUNE_PROBE_IMPL_H
 
@@ -11,7 +11,8 @@ struct cop_probe_value {
     struct cop_shape shape;
 };
 
-/** @p values has one entry per side. */
+/** @p values has one entry per side.  Called for several i at the same time, never twice
+ *  for one: what value i adds to must be its own. */
 typedef enum cop_status cop_probe_visit(
     void *context,
     int32_t i,
