@@ -4,6 +4,7 @@
 #include "random_net.h"
 
 #include "base/mem.h"
+#include "base/par.h"
 #include "engine/engine.h"
 #include "ops/ops.h"
 #include "prune/calibrate_impl.h"
@@ -227,6 +228,68 @@ static int always(void *context)
     return 1;
 }
 
+/* The same to the bit with one stream and with as many as there are processors. */
+static void test_streams_do_not_show(void **state)
+{
+    (void)state;
+    struct cop_err err = {0};
+    struct subject subject;
+    begin(&subject, 9);
+    const struct cop_sample_source many = {.n = 205, .read = read_samples};
+    struct cop_calibration *of[2] = {NULL, NULL};
+    int threads = cop_par_threads();
+    for (int i = 0; i < 2; i++) {
+        cop_par_set_threads(i == 0 ? 1 : cop_par_max_threads());
+        assert_ok(
+            cop_calibrate(subject.engine, subject.groups, &many, NULL, &of[i], &err));
+    }
+    cop_par_set_threads(threads);
+    assert_true(of[0]->n_moments > 0);
+    for (int32_t i = 0; i < of[0]->n_moments; i++) {
+        const struct cop_moments *a = &of[0]->moments[i];
+        const struct cop_moments *b = &of[1]->moments[i];
+        assert_int_equal(a->count, b->count);
+        assert_memory_equal(a->mean, b->mean, (size_t)a->n * sizeof a->mean[0]);
+        assert_memory_equal(
+            a->gram, b->gram, (size_t)(a->n * a->n) * sizeof a->gram[0]);
+    }
+    for (int32_t i = 0; i < of[0]->n_spreads; i++)
+        assert_memory_equal(
+            of[0]->spreads[i].deviation,
+            of[1]->spreads[i].deviation,
+            (size_t)of[0]->spreads[i].n * sizeof(double));
+    for (int i = 0; i < 2; i++)
+        cop_calibration_destroy(of[i]);
+    end(&subject);
+}
+
+static enum cop_status read_until_100(
+    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
+{
+    if (first + n > 100)
+        return COP_FAIL(err, COP_EIO, "batch at %lld", (long long)first);
+    return read_samples(context, first, n, batch, err);
+}
+
+/* Batches behind one that failed wait for a turn that never comes. */
+static void test_the_first_failure_ends_all(void **state)
+{
+    (void)state;
+    struct cop_err err = {0};
+    struct subject subject;
+    begin(&subject, 10);
+    const struct cop_sample_source broken = {.n = 1000, .read = read_until_100};
+    struct cop_calibration *none = NULL;
+    for (int round = 0; round < 10; round++) {
+        assert_fails(
+            cop_calibrate(subject.engine, subject.groups, &broken, NULL, &none, &err),
+            COP_EIO);
+        assert_string_equal(err.text, "batch at 96");
+        assert_null(none);
+    }
+    end(&subject);
+}
+
 static void test_stopping_and_no_samples(void **state)
 {
     (void)state;
@@ -438,6 +501,8 @@ int run_calibrate_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moments_match_plain_sums),
         cmocka_unit_test(test_calibration_repeats),
+        cmocka_unit_test(test_streams_do_not_show),
+        cmocka_unit_test(test_the_first_failure_ends_all),
         cmocka_unit_test(test_stopping_and_no_samples),
         cmocka_unit_test(test_statistics_are_restored),
         cmocka_unit_test(test_repairs_help),
