@@ -68,4 +68,9 @@ COP_NODISCARD enum cop_status cop_ops__reorder_weights(
     struct cop_node *transpose,
     struct cop_err *err);
 
+/** Constants added to the channels of a convolution, a Gemm or a product with weights (which
+ *  becomes a Gemm) turn into its bias.  Leaves the graph inferred. */
+COP_NODISCARD enum cop_status cop_ops__join_biases(
+    struct cop_graph *graph, struct cop_err *err);
+
 #endif

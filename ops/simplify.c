@@ -1,8 +1,9 @@
 /* ops/simplify.c - graph rewrites that must name operators, run once after an import.
  *
  * Batch-dependent Reshape targets become 0 and -1, so that no chain of shape arithmetic is
- * left; nodes that change nothing go; Softmax of older opsets takes its present form.  What
- * the graph computes stays the same for every batch size. */
+ * left; nodes that change nothing go; Softmax of older opsets takes its present form;
+ * channels-last graphs become NCHW (layout.c); biases become operands (join.c).  What the
+ * graph computes stays the same for every batch size. */
 #include "ops/ops.h"
 #include "ops/rewrite.h"
 #include "ops/row.h"
@@ -278,7 +279,8 @@ static enum cop_status simplify_in(
     COP_TRY(settle_targets(graph, arena, err));
     COP_TRY(cop_ops__find_batches(graph, arena, &batches, err));
     COP_TRY(drop_idle(graph, &batches, err));
-    return cop_ops__settle_layout(graph, err);
+    COP_TRY(cop_ops__settle_layout(graph, err));
+    return cop_ops__join_biases(graph, err);
 }
 
 enum cop_status cop_ops_simplify(struct cop_graph *graph, struct cop_err *err)

@@ -6,6 +6,7 @@ int main(void)
     int failed = registry_tests();
     failed += simplify_tests();
     failed += layout_tests();
+    failed += join_tests();
     failed += cases_tests();
     return failed != 0;
 }

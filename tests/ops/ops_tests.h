@@ -5,6 +5,7 @@
 int registry_tests(void);
 int simplify_tests(void);
 int layout_tests(void);
+int join_tests(void);
 int cases_tests(void);
 
 #endif
