@@ -28,7 +28,8 @@ LEAST_ROUNDS = 2  # for each set of fresh processes
 MOST_RUNS = 200
 SETTLE_S = 0.02  # after a stop, until the next begins
 FOREIGN = 0.1  # a turn in which others took more of the processors is taken again,
-MOST_TRIES = 5  # at most so often
+MOST_TRIES = 20  # so often, after a pause, before we give up
+PAUSE_S = 0.5
 AGREE = 1e-4  # of the largest element of an output
 
 
@@ -57,8 +58,13 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            # Where torch.compile keeps its code from one start to the next.
-            env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache)},
+            # A group of its own can be stopped whole; should this program be killed, the
+            # kernel wakes the stopped group and hangs it up.
+            process_group=0,
+            # Where torch.compile keeps its code from one start to the next; and no helpers
+            # of it, which would go on while it is stopped.
+            env=os.environ
+            | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TORCHINDUCTOR_COMPILE_THREADS": "1"},
         )
         word, load_ms, first_ms, self.version = self.answer().split(maxsplit=3)
         if word != "ready":
@@ -75,36 +81,35 @@ class Runner:
         raise RuntimeError(f"{self.name} ended: {self.errors.read().strip()[-500:]}")
 
     def stop(self):
-        self.process.send_signal(signal.SIGSTOP)
+        os.killpg(self.process.pid, signal.SIGSTOP)
         time.sleep(SETTLE_S)
 
     def ask(self, line):
         """What the process answers to one line; it runs only meanwhile."""
-        self.process.send_signal(signal.SIGCONT)
+        os.killpg(self.process.pid, signal.SIGCONT)
         print(line, file=self.process.stdin, flush=True)
         answer = self.answer()
         self.stop()
         return answer
 
     def times(self, n):
-        """Milliseconds of n runs after one that is not counted; of the last try, if the
-        machine is never left to us."""
+        """Milliseconds of n runs after one that is not counted."""
         for _ in range(MOST_TRIES):
-            before = time.monotonic(), busy_s() - busy_s(self.process.pid)
+            start, foreign = time.monotonic(), busy_s() - busy_s(self.process.pid)
             times = [float(ms) for ms in self.ask(f"run {n + 1}").split()][1:]
-            others = busy_s() - busy_s(self.process.pid) - before[1]
-            if others < FOREIGN * (time.monotonic() - before[0]) * os.cpu_count():
-                break
+            foreign = busy_s() - busy_s(self.process.pid) - foreign
+            if foreign < FOREIGN * (time.monotonic() - start) * os.cpu_count():
+                return times
             self.disturbed += 1
-        return times
+            time.sleep(PAUSE_S)
+        raise RuntimeError("other processes keep the processors busy, nothing can be timed")
 
     def outputs(self, prefix, n):
         self.ask(f"write {prefix}")
         return [np.fromfile(f"{prefix}.out{i}", np.float32) for i in range(n)]
 
     def close(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.close()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
