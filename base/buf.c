@@ -146,6 +146,20 @@ void cop_buf_release_any(void *buf)
     cop_buf_release(buf);
 }
 
+void cop_buf_forget(const struct cop_buf *buf)
+{
+    const struct cop_buf *whole = buf;
+    while (whole->kind == VIEW)
+        whole = whole->whole;
+    if (whole->kind != MAPPED || buf->bytes == 0) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *from = whole->data;
+    size_t begin = (size_t)((char *)buf->data - from);
+    size_t first = (begin + page - 1) / page * page; /* neighbours keep their pages */
+    size_t last = (begin + buf->bytes) / page * page;
+    if (last > first) (void)madvise(from + first, last - first, MADV_DONTNEED);
+}
+
 const void *cop_buf_data(const struct cop_buf *buf)
 {
     return buf->data;

@@ -46,6 +46,10 @@ void cop_buf_release(struct cop_buf *buf);
 /** For cop_arena_defer. */
 void cop_buf_release_any(void *buf);
 
+/** Lets the memory behind bytes of a mapped file go until they are read again; nothing for
+ *  other buffers.  The content stays. */
+void cop_buf_forget(const struct cop_buf *buf);
+
 const void *cop_buf_data(const struct cop_buf *buf);
 /** Asserts that the buffer is ours alone and not mapped. */
 void *cop_buf_mutable(struct cop_buf *buf);

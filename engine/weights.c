@@ -243,6 +243,8 @@ static enum cop_status make(
         free_pack(pack);
         return status;
     }
+    /* A model file's pages are not needed beside what was packed from them. */
+    if (pack->source != NULL) cop_buf_forget(pack->source);
     pack->next = weights->first;
     weights->first = pack;
     *made = pack;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -100,6 +101,51 @@ static void a_mapped_file_outlives_its_name(void **state)
     test_remove_dir(folder);
 }
 
+/* Pages of files in this process's memory. */
+static long resident_file_pages(void)
+{
+    long size = 0;
+    long resident = 0;
+    long shared = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%ld %ld %ld", &size, &resident, &shared), 3);
+    (void)fclose(file);
+    return shared;
+}
+
+static void forgotten_bytes_come_back(void **state)
+{
+    enum { PAGES = 512, PAGE = 4096, BYTES = PAGES * PAGE };
+    (void)state;
+    struct cop_err err = {0};
+    char folder[256];
+    char path[300];
+    struct cop_buf *whole;
+    struct cop_buf *view;
+    char *bytes = malloc(BYTES);
+    assert_non_null(bytes);
+    for (int i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i % 251);
+    (void)snprintf(path, sizeof path, "%s/bytes", test_make_dir(folder));
+    write_file(path, bytes, BYTES);
+    assert_ok(cop_buf_map(path, &whole, &err));
+    assert_ok(cop_buf_view(whole, 100, BYTES - 200, &view, &err));
+    assert_memory_equal(cop_buf_data(whole), bytes, BYTES);
+    long before = resident_file_pages();
+    cop_buf_forget(view);
+    assert_true(resident_file_pages() < before - PAGES / 2);
+    assert_memory_equal(cop_buf_data(whole), bytes, BYTES);
+    cop_buf_release(view);
+    cop_buf_release(whole);
+    assert_ok(cop_buf_create(64, &whole, &err));
+    cop_buf_forget(whole); /* nothing to come back from */
+    assert_int_equal(((const char *)cop_buf_data(whole))[63], 0);
+    cop_buf_release(whole);
+    free(bytes);
+    test_remove_dir(folder);
+}
+
 static void what_is_no_file_is_not_mapped(void **state)
 {
     (void)state;
@@ -182,6 +228,7 @@ int run_buf_tests(void)
         cmocka_unit_test(a_view_keeps_its_whole_alive),
         cmocka_unit_test(a_view_must_be_inside),
         cmocka_unit_test(a_mapped_file_outlives_its_name),
+        cmocka_unit_test(forgotten_bytes_come_back),
         cmocka_unit_test(what_is_no_file_is_not_mapped),
         cmocka_unit_test(a_forked_process_writes_into_a_common_buffer),
         cmocka_unit_test(an_arena_releases_a_buffer),
