@@ -162,6 +162,12 @@ static float sign_of(float x)
     return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f;
 }
 
+/* Without overflow, and exact where exp(x) is far below 1. */
+static float softplus(float x)
+{
+    return (x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x)));
+}
+
 static void apply_rows(const void *context, int64_t first, int64_t last)
 {
     const struct function *run = context;
@@ -169,7 +175,7 @@ static void apply_rows(const void *context, int64_t first, int64_t last)
         run->dst[i] = run->f(run->src[i]);
 }
 
-/* Over all bytes of the layout: padding holds zeros, and these functions keep zeros. */
+/* Over all bytes of the layout, which holds no padding unless the function keeps zeros. */
 static enum cop_status run_function(
     const struct cop_plan *plan, const struct cop_step *step, struct cop_err *err)
 {
@@ -190,7 +196,16 @@ enum cop_status cop_plan__build_own_eltwise(
     (void)position;
     struct function *run = COP_ARENA_NEW(plan->arena, struct function);
     if (run == NULL) return COP_FAIL_NOMEM(err);
+    bool keeps_zero = true;
     switch (prim->as.eltwise.alg) {
+    case COP_ELTWISE_SOFTPLUS:
+        run->f = softplus;
+        keeps_zero = false;
+        break;
+    case COP_ELTWISE_LOG:
+        run->f = logf;
+        keeps_zero = false;
+        break;
     case COP_ELTWISE_ERF: run->f = erff; break;
     case COP_ELTWISE_FLOOR: run->f = floorf; break;
     case COP_ELTWISE_CEIL: run->f = ceilf; break;
@@ -202,6 +217,8 @@ enum cop_status cop_plan__build_own_eltwise(
     }
     struct cop_step_arg args[2] = {{COP_ROLE_SRC, -1}, {COP_ROLE_DST, -1}};
     COP_TRY(cop_plan__array(plan, prim->srcs[0], &args[0].array, err));
+    if (!keeps_zero && cop_md_is_padded(cop_plan__md(plan, args[0].array)))
+        COP_TRY(cop_plan__array_plain(plan, prim->srcs[0], NULL, &args[0].array, err));
     COP_TRY(cop_plan__new_array(
         plan, prim->dst, cop_plan__md(plan, args[0].array), -1, &args[1].array, err));
     struct cop_step *step;

@@ -13,11 +13,9 @@ static dnnl_alg_kind_t eltwise_alg(enum cop_eltwise_alg alg)
     case COP_ELTWISE_ELU: return dnnl_eltwise_elu;
     case COP_ELTWISE_LINEAR: return dnnl_eltwise_linear;
     case COP_ELTWISE_EXP: return dnnl_eltwise_exp;
-    case COP_ELTWISE_LOG: return dnnl_eltwise_log;
     case COP_ELTWISE_SQRT: return dnnl_eltwise_sqrt;
     case COP_ELTWISE_ABS: return dnnl_eltwise_abs;
     case COP_ELTWISE_POW: return dnnl_eltwise_pow;
-    case COP_ELTWISE_SOFTPLUS: return dnnl_eltwise_soft_relu;
     case COP_ELTWISE_GELU_ERF: return dnnl_eltwise_gelu_erf;
     case COP_ELTWISE_GELU_TANH: return dnnl_eltwise_gelu_tanh;
     case COP_ELTWISE_ROUND: return dnnl_eltwise_round;

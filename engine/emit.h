@@ -130,17 +130,18 @@ enum cop_eltwise_alg {
     COP_ELTWISE_ELU,    /* x > 0 ? x : alpha * (exp(x) - 1) */
     COP_ELTWISE_LINEAR, /* alpha * x + beta */
     COP_ELTWISE_EXP,
-    COP_ELTWISE_LOG,
     COP_ELTWISE_SQRT,
     COP_ELTWISE_ABS,
     COP_ELTWISE_POW,      /* alpha * x ^ beta */
-    COP_ELTWISE_SOFTPLUS, /* log(1 + exp(x)) */
     COP_ELTWISE_GELU_ERF, /* x * Phi(x) */
     COP_ELTWISE_GELU_TANH,
     COP_ELTWISE_ROUND, /* to the nearest, halves to even; gradient 1 (straight through,
                           Bengio et al. 2013, section 4), so that quantised networks can
                           be explained and trained */
-    /* From here on oneDNN has no kernel: our own loop, never fused.  Each maps 0 to 0. */
+    /* From here on oneDNN has no kernel, or none that is exact near 0: our own loop, never
+     * fused. */
+    COP_ELTWISE_SOFTPLUS, /* log(1 + exp(x)) */
+    COP_ELTWISE_LOG,
     COP_ELTWISE_ERF,
     COP_ELTWISE_FLOOR,
     COP_ELTWISE_CEIL,

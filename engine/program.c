@@ -73,6 +73,9 @@ static enum cop_status check_readable(
         (src->role == COP_TENSOR_COMPUTED && src->writer == NULL))
         return COP_FAIL(
             err, COP_EINVAL, "value '%s' is read before it is computed", src->name);
+    if (cop_shape_n(&src->shape) == 0)
+        return COP_FAIL(
+            err, COP_EUNSUPPORTED, "value '%s' has no elements", src->name);
     if (src->dtype != COP_F32)
         return COP_FAIL(
             err,

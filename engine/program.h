@@ -62,7 +62,7 @@ const char *cop_prim_kind_name(enum cop_prim_kind kind);
 /** Algorithms that oneDNN computes, alone and fused; the others are loops of ours. */
 static inline bool cop_eltwise_is_dnnl(enum cop_eltwise_alg alg)
 {
-    return alg < COP_ELTWISE_ERF;
+    return alg < COP_ELTWISE_SOFTPLUS;
 }
 static inline bool cop_binary_is_dnnl(enum cop_binary_alg alg)
 {

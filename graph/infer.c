@@ -85,6 +85,15 @@ static enum cop_status pay_for_elements(
         (long long)-*left);
 }
 
+/* Of a tensor without elements all are known. */
+static void know_empty(const struct cop_node *node, struct cop_fact *dst)
+{
+    static const char nothing;
+    for (int32_t i = 0; i < node->n_dst; i++)
+        if (node->dst[i] != NULL && cop_shape_n(&dst[i].shape) == 0)
+            dst[i].data = &nothing;
+}
+
 static enum cop_status node_facts(
     const struct cop_node *node,
     struct cop_arena *arena,
@@ -101,6 +110,7 @@ static enum cop_status node_facts(
     COP_TRY(node->op->infer(node, src, dst, err));
     COP_TRY(check_results(node, dst, err));
     COP_TRY(node->op->fold(node, src, dst, arena, err));
+    know_empty(node, dst);
     COP_TRY(pay_for_elements(node, src, dst, left, err));
     for (int32_t i = 0; i < node->n_dst; i++) {
         if (node->dst[i] != NULL) facts[node->dst[i]->id] = dst[i];

@@ -197,6 +197,14 @@ static enum cop_status add_node(
     const struct cop_op *op = cop_op_find(model->ops, proto->op_type);
     size_t n_src = count_given(proto->input, proto->n_input);
     size_t n_dst = count_given(proto->output, proto->n_output);
+    if (n_dst > (size_t)op->arity[2])
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "asks for %zu results, %d %s supported",
+            n_dst,
+            op->arity[2],
+            op->arity[2] == 1 ? "is" : "are");
     struct cop_value **src = COP_ARENA_NEW_N(model->scratch, n_src, struct cop_value *);
     const char **names = COP_ARENA_NEW_N(model->scratch, n_dst, const char *);
     void *attrs = cop_arena_array(model->scratch, 1, op->attrs_size);

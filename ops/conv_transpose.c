@@ -47,12 +47,18 @@ static enum cop_status entry(
     return COP_FAIL(err, COP_ESHAPE, "%s is %lld", what, (long long)*number);
 }
 
-/* What is cropped of an axis so that @p wanted elements are left. */
+/* What is cropped of an axis so that @p wanted elements are left; what is missing is added
+ * at the end. */
 static void crop_to(
     struct cop_window *window, int i, int64_t full, int64_t wanted, const char *mode)
 {
     const int64_t total = full - wanted;
     const int64_t half = total / 2;
+    if (total < 0) {
+        window->pads_l[i] = 0;
+        window->pads_r[i] = total;
+        return;
+    }
     window->pads_l[i] = strcmp(mode, "SAME_UPPER") == 0 ? half : total - half;
     window->pads_r[i] = total - window->pads_l[i];
 }

@@ -333,6 +333,34 @@ static enum cop_status clip_infer(
     return cop_ops__infer_same_f32(node, src, dst, err);
 }
 
+/* A computed bound is one more operand of a maximum or minimum. */
+static enum cop_status clip_computed(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    struct cop_ref so_far = cop_emit_src(emitter, 0);
+    const struct cop_shape scalar = cop_shape_make(0, NULL);
+    for (int32_t i = 1; i < 3; i++) {
+        const bool is_last = i == 2 || !cop_ops__has(node, 2);
+        struct cop_ref bound = COP_REF_ABSENT;
+        struct cop_ref next = cop_emit_dst(emitter, 0);
+        if (!cop_ops__has(node, i)) continue;
+        COP_TRY(cop_emit_view(emitter, cop_emit_src(emitter, i), &scalar, &bound, err));
+        if (!is_last)
+            COP_TRY(cop_emit_temp(
+                emitter, &cop_emit_src_fact(emitter, 0)->shape, &next, err));
+        COP_TRY(cop_emit_binary(
+            emitter,
+            i == 1 ? COP_BINARY_MAX : COP_BINARY_MIN,
+            so_far,
+            bound,
+            next,
+            err));
+        so_far = next;
+    }
+    return COP_OK;
+}
+
+/* Of bounds that contradict each other the upper one holds. */
 static enum cop_status clip_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
@@ -340,10 +368,10 @@ static enum cop_status clip_lower(
     for (int32_t i = 1; i < 3; i++) {
         if (!cop_ops__has(node, i)) continue;
         const struct cop_fact *const fact = cop_emit_src_fact(emitter, i);
-        if (fact->data == NULL)
-            return COP_FAIL(err, COP_EUNSUPPORTED, "bound %d is not constant", i);
+        if (fact->data == NULL) return clip_computed(node, emitter, err);
         bounds[i - 1] = cop_f32_at(fact->data, 0);
     }
+    if (bounds[0] > bounds[1]) bounds[0] = bounds[1];
     return emit(emitter, COP_ELTWISE_CLIP, bounds[0], bounds[1], err);
 }
 

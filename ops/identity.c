@@ -67,6 +67,28 @@ static enum cop_status dropout_infer(
     return COP_OK;
 }
 
+static enum cop_status dropout_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    (void)arena;
+    (void)err;
+    if (!cop_ops__has(node, 2) || src[2].data != NULL) dst[0].data = src[0].data;
+    return COP_OK;
+}
+
+/* Whether it trains may be computed from something that folds later, but not here. */
+static enum cop_status dropout_lower(
+    const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
+{
+    if (cop_ops__has(node, 2) && cop_emit_src_fact(emitter, 2)->data == NULL)
+        return COP_FAIL(err, COP_EUNSUPPORTED, "training_mode is not constant");
+    return cop_ops__lower_same(node, emitter, err);
+}
+
 static enum cop_status dropout_tie(
     const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
 {
@@ -93,9 +115,9 @@ const struct cop_op cop_op_dropout = {
     .attrs = dropout_specs,
     .upgrade = dropout_upgrade,
     .infer = dropout_infer,
-    .fold = cop_ops__fold_pass,
+    .fold = dropout_fold,
     .macs = cop_macs_none,
-    .lower = cop_ops__lower_same,
+    .lower = dropout_lower,
     .coupling = &dropout_coupling,
     .relevance = &cop_relevance_move,
 };
@@ -185,6 +207,24 @@ static enum cop_status lower_to_bool(struct cop_emitter *emitter, struct cop_err
         err);
 }
 
+/* Out of range, a cast to bytes may give anything: it saturates here. */
+static enum cop_status lower_to_byte(
+    struct cop_emitter *emitter, enum cop_dtype to, struct cop_err *err)
+{
+    struct cop_ref whole = COP_REF_ABSENT;
+    COP_TRY(cop_emit_temp(emitter, &cop_emit_dst_fact(emitter, 0)->shape, &whole, err));
+    COP_TRY(cop_emit_eltwise(
+        emitter, COP_ELTWISE_TRUNC, 0.0F, 0.0F, cop_emit_src(emitter, 0), whole, err));
+    return cop_emit_eltwise(
+        emitter,
+        COP_ELTWISE_CLIP,
+        to == COP_U8 ? 0.0F : -128.0F,
+        to == COP_U8 ? 255.0F : 127.0F,
+        whole,
+        cop_emit_dst(emitter, 0),
+        err);
+}
+
 /* Whole numbers are held as float32 anyway; only what wraps around is refused. */
 static enum cop_status cast_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
@@ -195,6 +235,8 @@ static enum cop_status cast_lower(
         (is_whole(from) && (to == COP_I64 || to == COP_I32)))
         return cop_ops__lower_same(node, emitter, err);
     if (to == COP_BOOL) return lower_to_bool(emitter, err);
+    if (from == COP_F32 && (to == COP_U8 || to == COP_I8))
+        return lower_to_byte(emitter, to, err);
     if (from == COP_F32 && (to == COP_I64 || to == COP_I32))
         return cop_emit_eltwise(
             emitter,

@@ -168,6 +168,41 @@ const struct cop_op cop_op_gemm = {
 
 /* ---- MatMul ------------------------------------------------------------------------- */
 
+/* A vector on the left is a row, one on the right a column; the result has no such axis. */
+static struct cop_shape as_matrix(const struct cop_shape *shape, int side)
+{
+    struct cop_shape matrix = *shape;
+    if (shape->rank != 1) return matrix;
+    matrix.rank = 2;
+    matrix.dim[side == 0 ? 1 : 0] = shape->dim[0];
+    matrix.dim[side == 0 ? 0 : 1] = 1;
+    return matrix;
+}
+
+/* The product of two operands that are matrices at least. */
+static enum cop_status product_shape(
+    const struct cop_shape operands[2], struct cop_shape *product, struct cop_err *err)
+{
+    struct cop_shape leading[2] = {operands[0], operands[1]};
+    const int32_t ranks[2] = {operands[0].rank, operands[1].rank};
+    const int64_t in = operands[0].dim[ranks[0] - 1];
+    leading[0].rank -= 2;
+    leading[1].rank -= 2;
+    if (operands[1].dim[ranks[1] - 2] != in)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "src 1 axis %d is %lld, src 0 axis %d is %lld",
+            ranks[1] - 2,
+            (long long)operands[1].dim[ranks[1] - 2],
+            ranks[0] - 1,
+            (long long)in);
+    COP_TRY(cop_shape_broadcast(&leading[0], &leading[1], product, err));
+    product->dim[product->rank++] = operands[0].dim[ranks[0] - 2];
+    product->dim[product->rank++] = operands[1].dim[ranks[1] - 1];
+    return COP_OK;
+}
+
 static enum cop_status matmul_infer(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -175,34 +210,22 @@ static enum cop_status matmul_infer(
     struct cop_err *err)
 {
     (void)node;
-    struct cop_shape leading[2];
+    struct cop_shape operands[2];
+    struct cop_shape product = {.rank = 0};
     for (int32_t i = 0; i < 2; i++) {
         COP_TRY(cop_ops__want_f32(src, i, err));
-        leading[i] = src[i].shape;
-        leading[i].rank -= 2;
-        if (leading[i].rank < 0)
-            return COP_FAIL(
-                err,
-                COP_EUNSUPPORTED,
-                "src %d has %d axes, at least 2 are supported",
-                i,
-                src[i].shape.rank);
+        if (src[i].shape.rank == 0)
+            return COP_FAIL(err, COP_ESHAPE, "src %d is a scalar", i);
+        operands[i] = as_matrix(&src[i].shape, i);
     }
-    const int32_t ranks[2] = {src[0].shape.rank, src[1].shape.rank};
-    const int64_t in = src[0].shape.dim[ranks[0] - 1];
-    if (src[1].shape.dim[ranks[1] - 2] != in)
-        return COP_FAIL(
-            err,
-            COP_ESHAPE,
-            "src 1 axis %d is %lld, src 0 axis %d is %lld",
-            ranks[1] - 2,
-            (long long)src[1].shape.dim[ranks[1] - 2],
-            ranks[0] - 1,
-            (long long)in);
+    COP_TRY(product_shape(operands, &product, err));
     dst[0].dtype = COP_F32;
-    COP_TRY(cop_shape_broadcast(&leading[0], &leading[1], &dst[0].shape, err));
-    dst[0].shape.dim[dst[0].shape.rank++] = src[0].shape.dim[ranks[0] - 2];
-    dst[0].shape.dim[dst[0].shape.rank++] = src[1].shape.dim[ranks[1] - 1];
+    for (int32_t i = 0; i < product.rank; i++) {
+        const bool is_row = i == product.rank - 2 && src[0].shape.rank == 1;
+        const bool is_column = i == product.rank - 1 && src[1].shape.rank == 1;
+        if (!is_row && !is_column)
+            dst[0].shape.dim[dst[0].shape.rank++] = product.dim[i];
+    }
     return COP_OK;
 }
 
@@ -218,16 +241,29 @@ static enum cop_status matmul_lower(
 {
     (void)node;
     const struct cop_matmul matmul = {false, false, 1.0F, 0.0F};
-    const struct cop_ref operands[3] = {
-        cop_emit_src(emitter, 0), cop_emit_src(emitter, 1), COP_REF_ABSENT};
-    return cop_emit_matmul(emitter, &matmul, operands, cop_emit_dst(emitter, 0), err);
+    struct cop_ref operands[3] = {COP_REF_ABSENT, COP_REF_ABSENT, COP_REF_ABSENT};
+    struct cop_shape shapes[2];
+    struct cop_shape product = {.rank = 0};
+    struct cop_ref whole = cop_emit_dst(emitter, 0);
+    for (int32_t i = 0; i < 2; i++) {
+        shapes[i] = as_matrix(&cop_emit_src_fact(emitter, i)->shape, i);
+        COP_TRY(cop_emit_view(
+            emitter, cop_emit_src(emitter, i), &shapes[i], &operands[i], err));
+    }
+    COP_TRY(product_shape(shapes, &product, err));
+    const bool is_whole =
+        cop_shape_equal(&product, &cop_emit_dst_fact(emitter, 0)->shape);
+    if (!is_whole) COP_TRY(cop_emit_temp(emitter, &product, &whole, err));
+    COP_TRY(cop_emit_matmul(emitter, &matmul, operands, whole, err));
+    if (is_whole) return COP_OK;
+    return cop_emit_reshape(emitter, whole, cop_emit_dst(emitter, 0), err);
 }
 
 /* A product with constant weights: the left operand is the activation. */
 static bool has_weights(const struct cop_node *node)
 {
     return node->src[1]->data != NULL && node->src[1]->shape.rank == 2 &&
-           node->src[0]->data == NULL;
+           node->src[0]->shape.rank >= 2 && node->src[0]->data == NULL;
 }
 
 static enum cop_status matmul_tie(

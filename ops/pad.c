@@ -158,6 +158,61 @@ static int64_t mirror(int mode, int64_t at, int64_t n)
     return phase < n ? phase : period - phase;
 }
 
+/* Element @p i of the result: where it comes from, or -1 for the fill. */
+static int64_t place(
+    int mode,
+    const int64_t *l,
+    const struct cop_shape *src,
+    const struct cop_shape *dst,
+    int64_t i)
+{
+    int64_t at = 0;
+    int64_t stride = 1;
+    for (int32_t axis = dst->rank - 1; axis >= 0; axis--) {
+        const int64_t extent = src->dim[axis];
+        int64_t k = i % dst->dim[axis] - l[axis];
+        i /= dst->dim[axis];
+        if (mode != CONSTANT) k = mirror(mode, k, extent);
+        if (k < 0 || k >= extent) return -1;
+        at += k * stride;
+        stride *= extent;
+    }
+    return at;
+}
+
+static enum cop_status pad_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    int64_t l[COP_MAX_RANK] = {0};
+    int64_t r[COP_MAX_RANK] = {0};
+    int mode = CONSTANT;
+    void *elements = NULL;
+    if (src[0].data == NULL || cop_shape_n(&src[0].shape) == 0) return COP_OK;
+    if (cop_ops__has(node, 2) && (src[2].data == NULL || src[2].dtype != src[0].dtype ||
+                                  cop_shape_n(&src[2].shape) != 1))
+        return COP_OK;
+    COP_TRY(pad_mode(node, &mode, err));
+    COP_TRY(pad_amounts(node, &src[1], &src[3], src[0].shape.rank, l, r, err));
+    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
+    const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
+    const size_t bytes = cop_dtype_bytes(dst[0].dtype);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t from = place(mode, l, &src[0].shape, &dst[0].shape, i);
+        char *const to = (char *)elements + (size_t)i * bytes;
+        if (from >= 0)
+            memcpy(to, (const char *)src[0].data + (size_t)from * bytes, bytes);
+        else if (cop_ops__has(node, 2))
+            memcpy(to, src[2].data, bytes);
+        else
+            memset(to, 0, bytes);
+    }
+    return COP_OK;
+}
+
 static enum cop_status lower_mirrored(
     struct cop_emitter *emitter, int mode, const int64_t *l, struct cop_err *err)
 {
@@ -304,7 +359,7 @@ const struct cop_op cop_op_pad = {
     .attrs = pad_specs,
     .upgrade = pad_upgrade,
     .infer = pad_infer,
-    .fold = cop_fold_none,
+    .fold = pad_fold,
     .macs = cop_macs_none,
     .lower = pad_lower,
     .coupling = &pad_coupling,

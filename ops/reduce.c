@@ -312,8 +312,10 @@ static enum cop_status fold_with(
     const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
     double *const sums = COP_ARENA_NEW_N(arena, n, double);
     if (sums == NULL) return COP_FAIL_NOMEM(err);
+    /* Of no booleans the largest is false, the smallest true. */
+    const bool is_bool = dst[0].dtype == COP_BOOL && isinf(rule->first);
     for (int64_t i = 0; i < n; i++)
-        sums[i] = rule->first;
+        sums[i] = is_bool ? (double)(rule->first > 0.0) : rule->first;
     const int64_t n_src = n > 0 ? cop_shape_n(&src[0].shape) : 0;
     for (int64_t i = 0; i < n_src; i++) {
         double *const sum = &sums[result_of(&src[0].shape, axes, i)];

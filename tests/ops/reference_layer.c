@@ -188,6 +188,7 @@ static void conv_transpose(struct ref_call *call)
         if (wanted[i] == 0) continue;
         const int64_t total = full - wanted[i];
         first[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
+        if (total < 0) first[i] = 0;
         shape.dim[2 + i] = wanted[i];
     }
     if (n_axes == 1) first[0] = 0;
@@ -330,8 +331,13 @@ static void gemm(struct ref_call *call)
 
 static void matmul(struct ref_call *call)
 {
-    const struct ref_tensor *const a = &call->src[0];
-    const struct ref_tensor *const b = &call->src[1];
+    struct ref_tensor operands[2] = {call->src[0], call->src[1]};
+    const struct ref_tensor *const a = &operands[0];
+    const struct ref_tensor *const b = &operands[1];
+    const bool is_row = a->shape.rank == 1;
+    const bool is_column = b->shape.rank == 1;
+    if (is_row) operands[0].shape = (struct cop_shape){2, {1, a->shape.dim[0]}};
+    if (is_column) operands[1].shape = (struct cop_shape){2, {b->shape.dim[0], 1}};
     struct cop_shape lead_a = a->shape;
     struct cop_shape lead_b = b->shape;
     lead_a.rank -= 2;
@@ -360,6 +366,11 @@ static void matmul(struct ref_call *call)
             call->macs++;
         }
     }
+    struct cop_shape *const result = &call->dst[0].shape;
+    if (is_column) result->rank--;
+    if (is_row && is_column) result->rank--;
+    if (is_row && !is_column) result->dim[lead] = result->dim[lead + 1];
+    if (is_row && !is_column) result->rank--;
 }
 
 /* ---- normalisation, softmax ------------------------------------------------------------- */
