@@ -117,7 +117,7 @@ static enum cop_status each_reshape(
     return COP_OK;
 }
 
-/* ---- Split in unequal parts -------------------------------------------------------------- */
+/* ---- what opset 18 leaves unsaid --------------------------------------------------------- */
 
 /* Since opset 18 a Split may leave less for its last result without saying so; the form
  * held in memory, that of opset 13, spells the sizes out. */
@@ -140,11 +140,36 @@ static enum cop_status spell_split(
     return cop_ops__set_ints(graph, node, 1, sizes, node->n_dst, err);
 }
 
-static enum cop_status each_split(struct cop_graph *graph, struct cop_err *err)
+/* Since opset 18 a Pad may list the axes that it pads; the form held spells all out. */
+static enum cop_status spell_pad(
+    struct cop_graph *graph, struct cop_node *node, struct cop_err *err)
+{
+    const int32_t rank = node->src[0]->shape.rank;
+    int64_t listed[COP_MAX_RANK];
+    int64_t amounts[2 * COP_MAX_RANK] = {0};
+    int32_t n = 0;
+    if (!cop_ops__has(node, 3) || node->src[3]->data == NULL ||
+        node->src[1]->data == NULL)
+        return COP_OK;
+    const struct cop_fact axes = cop_ops__fact(node->src[3]);
+    COP_TRY(cop_ops__ints(&axes, "axes", listed, &n, err));
+    for (int32_t i = 0; i < n; i++) {
+        int32_t axis = 0;
+        COP_TRY(cop_shape_axis(rank, listed[i], &axis, err));
+        for (int side = 0; side < 2; side++)
+            amounts[side * rank + axis] =
+                cop_i64_at(cop_buf_data(node->src[1]->data), side * n + i);
+    }
+    COP_TRY(cop_graph_set_src(graph, node, 3, NULL, err));
+    return cop_ops__set_ints(graph, node, 1, amounts, (int64_t)2 * rank, err);
+}
+
+static enum cop_status spell_out(struct cop_graph *graph, struct cop_err *err)
 {
     for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
         struct cop_node *const node = cop_graph_node(graph, i);
         if (node->op == &cop_op_split) COP_TRY(spell_split(graph, node, err));
+        if (node->op == &cop_op_pad) COP_TRY(spell_pad(graph, node, err));
     }
     return COP_OK;
 }
@@ -276,7 +301,7 @@ static enum cop_status simplify_in(
     struct cop_ops__batches batches = {NULL, NULL};
     COP_TRY(cop_graph_infer(graph, err));
     COP_TRY(cop_graph_fold(graph, err));
-    COP_TRY(each_split(graph, err));
+    COP_TRY(spell_out(graph, err));
     COP_TRY(settle_targets(graph, arena, err));
     COP_TRY(cop_ops__find_batches(graph, arena, &batches, err));
     COP_TRY(drop_idle(graph, &batches, err));

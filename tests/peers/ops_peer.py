@@ -18,9 +18,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIRECTIONS = {"opset", "dst", "prune", "via", "grad"}
-FLOATS = {"alpha", "beta", "epsilon", "momentum", "value", "min", "max", "ratio"}
-STRINGS = {"auto_pad", "mode"}
-LISTS = {"kernel_shape", "strides", "pads", "dilations", "axes", "starts", "ends", "perm", "split"}
+FLOATS = {"alpha", "beta", "bias", "cubic_coeff_a", "epsilon", "extrapolation_value", "gamma", "momentum",
+          "value", "min", "max", "ratio"}
+STRINGS = {"approximate", "auto_pad", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode",
+           "nearest_mode"}
+LISTS = {"kernel_shape", "strides", "pads", "dilations", "axes", "starts", "ends", "output_padding",
+         "output_shape", "perm", "split"}
 
 
 def parse(text, rng):
@@ -36,28 +39,33 @@ def parse(text, rng):
             sources.append(("absent", None))
             continue
         for prefix, dtype in (("is:", np.int64), ("i:", np.int64), ("fs:", np.float32),
-                              ("f:", np.float32), ("b:", np.bool_)):
+                              ("f:", np.float32), ("b:", np.bool_), ("u8:", np.uint8),
+                              ("s8:", np.int8), ("s32:", np.int32)):
             if word.startswith(prefix):
                 items = [x for x in word[len(prefix):].split(",") if x]
                 if dtype == np.bool_:
                     items = [int(x) for x in items]
-                elif dtype == np.int64:
+                elif np.issubdtype(dtype, np.integer):
                     items = [int(x) for x in items]
                 array = np.array(items, dtype=dtype)
-                sources.append(("given", array[0] if prefix[1] == "s" else array))
+                sources.append(("given", array[0] if prefix in ("is:", "fs:") else array))
                 break
         else:
             kind = "constant" if word.startswith("c:") else "activation"
-            shape, _, bounds = word.removeprefix("c:").partition("@")
-            low, high = map(float, bounds.split(":")) if bounds else (-2.0, 2.0)
+            shape, _, bounds = word.removeprefix("c:").removeprefix("u:").partition("@")
+            usual = (0.0, 256.0) if word.startswith("u:") else (-2.0, 2.0)
+            low, high = map(float, bounds.split(":")) if bounds else usual
             dims = [] if shape == "s" else [int(d) for d in shape.split("x")]
-            sources.append((kind, rng.uniform(low, high, dims).astype(np.float32)))
+            dtype = np.uint8 if word.startswith("u:") else np.float32
+            sources.append((kind, rng.uniform(low, high, dims).astype(dtype)))
     return words[0], sources, attrs, int(told["opset"]), int(told["dst"])
 
 
 def attribute(name, text):
     if name in STRINGS:
         return text
+    if name == "scales":
+        return [float(x) for x in text.split(",")]
     if name in LISTS:
         return [int(x) for x in text.split(",")]
     return float(text) if name in FLOATS else int(text)
@@ -69,7 +77,8 @@ def build(op, sources, attrs, opset, n_dst):
         names.append("" if kind == "absent" else f"s{i}")
         if kind == "activation":
             dims = ["N"] + list(array.shape[1:])
-            inputs.append(helper.make_tensor_value_info(f"s{i}", TensorProto.FLOAT, dims))
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            inputs.append(helper.make_tensor_value_info(f"s{i}", kind, dims))
         elif kind != "absent":
             constants.append(numpy_helper.from_array(np.asarray(array), f"s{i}"))
     results = [f"y{i}" for i in range(n_dst)]
@@ -77,8 +86,8 @@ def build(op, sources, attrs, opset, n_dst):
                             **{k: attribute(k, v) for k, v in attrs.items()})
     graph = helper.make_graph(
         [node], "case", inputs,
-        [helper.make_tensor_value_info(r, TensorProto.FLOAT, None) for r in results], constants)
-    return helper.make_model(graph, ir_version=8,
+        [helper.make_empty_tensor_value_info(r) for r in results], constants)
+    return helper.make_model(graph, ir_version=10,
                              opset_imports=[helper.make_opsetid("", opset)])
 
 
@@ -96,7 +105,7 @@ def compare(line, runner, folder, rng):
     feed = {i.name: a for i, a in zip(session.get_inputs(), live)}
     want = session.run(None, feed)
     for i, array in enumerate(live):
-        array.tofile(folder / f"io.in{i}")
+        array.astype(np.float32).tofile(folder / f"io.in{i}")
     done = subprocess.run([runner, path, str(live[0].shape[0]), folder / "io"],
                           capture_output=True, text=True)
     if done.returncode != 0:
@@ -105,6 +114,7 @@ def compare(line, runner, folder, rng):
         got = np.fromfile(folder / f"io.out{i}", np.float32)
         if got.size != array.size:
             return f"result {i} has {got.size} elements, wanted {array.shape}"
+        array = np.asarray(array, np.float64)
         scale = max(np.abs(array).max(), 1e-6)
         error = np.abs(got - array.ravel()).max() / scale
         if not error <= 1e-5:
