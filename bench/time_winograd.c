@@ -52,7 +52,7 @@ struct settings {
     bool is_blocked;
     int64_t tile_block;
     int64_t panel_block;
-    int32_t split;
+    int32_t channel_groups;
 };
 
 /* One way to compute the layer: oneDNN's, when primitive is set, or ours. */
@@ -266,7 +266,7 @@ static void make_ours(struct layer *layer, int32_t m, struct candidate *c)
         .pads_channels = settings->is_blocked,
         .tile_block = settings->tile_block,
         .panel_block = settings->panel_block,
-        .split = settings->split,
+        .channel_groups = settings->channel_groups,
     };
     if (cop_winograd_create(layer->arena, &desc, &c->winograd, &err) != COP_OK)
         fail(err.text);
@@ -444,7 +444,7 @@ int main(int argc, char **argv)
         case 'l': settings.is_blocked = strcmp(optarg, "blocked") == 0; break;
         case 'T': settings.tile_block = number; break;
         case 'P': settings.panel_block = number; break;
-        case 's': settings.split = (int32_t)number; break;
+        case 's': settings.channel_groups = (int32_t)number; break;
         default: fail("see the head of bench/time_winograd.c for the options");
         }
     }

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    LINE = 16, /* floats per cache line */
+    LINE = 16,            /* floats per cache line */
+    NEAR_BYTES = 1 << 20, /* weights of so many bytes stay in a core's cache */
     MAX_FREQUENCIES = COP_WINOGRAD_MAX_ALPHA * COP_WINOGRAD_MAX_ALPHA,
     MAX_PANEL_CHANNELS = COP_WINOGRAD_PANEL * 16,
 };
@@ -30,7 +31,8 @@ struct cop_winograd {
     int64_t oc_blocks;
     int64_t tile_block;
     int64_t panel_block; /* output channel blocks in flight */
-    bool splits_channels;
+    int64_t tile_groups; /* shares of work are tile_groups x channel_groups */
+    int64_t channel_groups;
     int64_t v_frequency; /* floats */
     int64_t m_frequency;
     size_t v_bytes; /* of one V, one M */
@@ -115,6 +117,14 @@ static enum cop_status check(const struct cop_winograd_desc *d, struct cop_err *
             (int)d->isa);
     if (d->m != 2 && d->m != 4)
         return COP_FAIL(err, COP_EINVAL, "winograd: tile is %d, not 2 or 4", d->m);
+    if (d->channel_groups < 0 || (d->threads >= 1 && d->channel_groups > 0 &&
+                                  d->threads % d->channel_groups != 0))
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "winograd: %d channel groups do not divide %d threads",
+            d->channel_groups,
+            d->threads);
     if (d->threads < 1)
         return COP_FAIL(
             err, COP_EINVAL, "winograd: threads are %d, not 1 or more", d->threads);
@@ -163,37 +173,56 @@ static enum cop_status check_elements(
     return COP_OK;
 }
 
-/* Few tiles are shared by all threads, which then divide the output channels; else each
- * thread has tiles and a V and an M of its own. */
-static void choose_split(struct cop_winograd *w)
+/* Output channel blocks of the widest share, in whole panels. */
+static int64_t widest(const struct cop_winograd *w, int64_t channel_groups)
 {
-    const struct cop_winograd_desc *d = &w->desc;
-    const int64_t blocks = ceil_div(w->oc_blocks, COP_WINOGRAD_PANEL);
-    w->splits_channels =
-        d->split == 2 || (d->split == 0 && blocks >= d->threads &&
-                          w->n_tiles < (int64_t)2 * w->kernels->rows * d->threads);
+    const int64_t panels = ceil_div(w->oc_blocks, COP_WINOGRAD_PANEL);
+    return ceil_div(panels, channel_groups) * COP_WINOGRAD_PANEL;
 }
 
-/* A block of T tiles and P channels reads 4 / T bytes of U and 4 / P bytes of V per
- * multiplication from far away while M stays near, so T and P are chosen alike. */
+/* What the largest share of such a split costs, in 1 / alpha^2 of a cycle: products take
+ * half a cycle per vector, the sources of a tile about 8 per vector, and so does each
+ * vector of U that comes from afar, once per block of tiles. */
+static double cost(const struct cop_winograd *w, int64_t channel_groups, int64_t tiles)
+{
+    const int64_t own = ceil_div(w->n_tiles, w->desc.threads / channel_groups);
+    const double vectors = (double)w->desc.ic * (double)widest(w, channel_groups);
+    return 8.0 * (double)own * (double)w->ic_blocks + 0.5 * (double)own * vectors +
+           8.0 * (double)ceil_div(own, tiles) * vectors;
+}
+
+/* Threads divide the tiles among them, the output channels, or both: channels when there
+ * are few tiles, for the weights of deep layers are slow to come.  Each has a V of its own;
+ * sharing it between cores costs more than making it twice. */
+static void choose_groups(struct cop_winograd *w, int64_t tiles)
+{
+    const int64_t threads = w->desc.threads;
+    w->channel_groups = w->desc.channel_groups;
+    for (int64_t g = 1; w->desc.channel_groups == 0 && g <= threads; g++) {
+        if (threads % g == 0 && (w->channel_groups == 0 ||
+                                 cost(w, g, tiles) < cost(w, w->channel_groups, tiles)))
+            w->channel_groups = g;
+    }
+    w->tile_groups = threads / w->channel_groups;
+}
+
+/* Weights that stay near ask for little more than one turn of tiles, so that V and M stay
+ * near, too.  Else a block of T tiles and P channels reads 4 / T bytes of U and 4 / P bytes
+ * of V per multiplication from afar while M stays near, so T and P are chosen alike. */
 static void choose_blocks(struct cop_winograd *w)
 {
     const struct cop_winograd_desc *d = &w->desc;
-    const int64_t rows = w->kernels->rows;
-    const int64_t block = w->kernels->block;
-    const int64_t shares = w->splits_channels ? 1 : d->threads;
-    const int64_t own_tiles = ceil_div(w->n_tiles, shares);
-    const int64_t own_blocks =
-        w->splits_channels ? ceil_div(w->oc_blocks, d->threads) : w->oc_blocks;
-    int64_t tiles = d->tile_block;
-    int64_t panels = d->panel_block;
-    if (panels == 0) panels = 128 / block;
-    if (tiles == 0) tiles = 6 * rows;
-    w->tile_block = min_of(own_tiles, tiles);
+    const int64_t turns = w->weights_bytes <= NEAR_BYTES ? 2 : 6;
+    const int64_t tiles = d->tile_block > 0 ? d->tile_block : turns * w->kernels->rows;
+    const int64_t channels =
+        d->panel_block > 0 ? d->panel_block : 128 / w->kernels->block;
+    choose_groups(w, tiles);
     /* Equal blocks: a short last one would be slow. */
-    w->tile_block = ceil_div(own_tiles, ceil_div(own_tiles, w->tile_block));
-    w->panel_block =
-        ceil_div(min_of(own_blocks, panels), COP_WINOGRAD_PANEL) * COP_WINOGRAD_PANEL;
+    const int64_t own = ceil_div(w->n_tiles, w->tile_groups);
+    w->tile_block = ceil_div(own, ceil_div(own, tiles));
+    w->panel_block = min_of(
+        widest(w, w->channel_groups),
+        ceil_div(channels, COP_WINOGRAD_PANEL) * COP_WINOGRAD_PANEL);
 }
 
 /* Matrices of different frequencies are an odd number of cache lines apart: the transforms
@@ -203,23 +232,27 @@ static int64_t spaced(int64_t floats)
     return (ceil_div(floats, LINE) | 1) * LINE;
 }
 
-static enum cop_status choose_sizes(struct cop_winograd *w, struct cop_err *err)
+static enum cop_status count_weights(struct cop_winograd *w, struct cop_err *err)
 {
-    const struct cop_winograd_desc *d = &w->desc;
     const size_t frequencies = (size_t)(w->alpha * w->alpha);
-    const size_t panels = (size_t)ceil_div(w->oc_blocks, COP_WINOGRAD_PANEL);
-    const size_t line = (size_t)(COP_WINOGRAD_PANEL * w->kernels->block);
-    w->v_frequency = spaced(w->ic_blocks * w->tile_block * w->kernels->block);
-    w->m_frequency = spaced(w->panel_block * w->tile_block * w->kernels->block);
+    const size_t channels = (size_t)widest(w, 1) * (size_t)w->kernels->block;
+    if (cop_mul_overflow(frequencies * sizeof(float), channels, &w->weights_bytes) ||
+        cop_mul_overflow(w->weights_bytes, (size_t)w->desc.ic, &w->weights_bytes))
+        return COP_FAIL_NOMEM(err);
+    return COP_OK;
+}
+
+/* The limit on elements keeps V and M in range, not what many threads have together. */
+static enum cop_status count_workspace(struct cop_winograd *w, struct cop_err *err)
+{
+    const size_t frequencies = (size_t)(w->alpha * w->alpha);
+    const int64_t line = w->tile_block * w->kernels->block;
+    w->v_frequency = spaced(w->ic_blocks * line);
+    w->m_frequency = spaced(w->panel_block * line);
     w->v_bytes = frequencies * (size_t)w->v_frequency * sizeof(float);
     w->m_bytes = frequencies * (size_t)w->m_frequency * sizeof(float);
-    size_t vs = w->splits_channels ? w->v_bytes : 0;
-    size_t each = w->splits_channels ? w->m_bytes : w->v_bytes + w->m_bytes;
-    if (cop_mul_overflow(each, (size_t)d->threads, &each) ||
-        cop_add_overflow(vs, each, &w->workspace_bytes) ||
-        cop_mul_overflow(
-            frequencies * sizeof(float), panels * line, &w->weights_bytes) ||
-        cop_mul_overflow(w->weights_bytes, (size_t)d->ic, &w->weights_bytes))
+    if (cop_mul_overflow(
+            w->v_bytes + w->m_bytes, (size_t)w->desc.threads, &w->workspace_bytes))
         return COP_FAIL_NOMEM(err);
     return COP_OK;
 }
@@ -255,9 +288,9 @@ enum cop_status cop_winograd_create(
     w->n_tiles = desc->mb * w->tiles_h * w->tiles_w;
     w->ic_blocks = ceil_div(desc->ic, w->kernels->block);
     w->oc_blocks = ceil_div(desc->oc, w->kernels->block);
-    choose_split(w);
+    COP_TRY(count_weights(w, err));
     choose_blocks(w);
-    COP_TRY(choose_sizes(w, err));
+    COP_TRY(count_workspace(w, err));
     *winograd = w;
     return COP_OK;
 }
@@ -385,31 +418,21 @@ enum cop_status cop_winograd_pack(
 struct job {
     const struct cop_winograd *w;
     const struct cop_winograd_args *args;
-    int64_t first; /* tiles [first, first + n), when all threads share them */
-    int64_t n;
 };
 
-static float *shared_v(const struct job *job)
-{
-    return job->args->workspace;
-}
-
-/* Tiles [begin, end) of the block that starts at tile first -> V. */
-static void transform_input(
-    const struct job *job, int64_t first, int64_t begin, int64_t end, float *v)
+/* Tiles [first, first + n) -> V. */
+static void transform_input(const struct job *job, int64_t first, int64_t n, float *v)
 {
     const struct cop_winograd *w = job->w;
     const struct cop_winograd__input input = {
         .src = job->args->src,
         .strides = w->desc.src,
-        .tiles = {first, begin, end, w->tiles_w, w->tiles_h},
+        .tiles = {first, n, w->tiles_w, w->tiles_h},
         .c = w->desc.ic,
         .h = w->desc.ih,
         .w = w->desc.iw,
         .pad_h = w->desc.pads_l[0],
         .pad_w = w->desc.pads_l[1],
-        .cb_begin = 0,
-        .cb_end = w->ic_blocks,
         .v = v,
         .v_frequency = w->v_frequency,
         .v_block = w->tile_block * w->kernels->block,
@@ -422,16 +445,11 @@ static void transform_input(
 
 /* V of n tiles -> output channel blocks [begin, end) of dst, a few blocks at a time. */
 static void multiply_and_finish(
-    const struct job *job,
-    int64_t first,
-    int64_t n,
-    int64_t begin,
-    int64_t end,
-    const float *v,
-    float *m)
+    const struct job *job, int64_t first, int64_t n, const int64_t blocks[2], float *v)
 {
     const struct cop_winograd *w = job->w;
     const int64_t line = COP_WINOGRAD_PANEL * w->kernels->block;
+    float *m = (void *)((char *)v + w->v_bytes);
     struct cop_winograd__product product = {
         .v = v,
         .v_frequency = w->v_frequency,
@@ -449,7 +467,7 @@ static void multiply_and_finish(
         .m = m,
         .m_frequency = w->m_frequency,
         .m_block = product.m_block,
-        .tiles = {first, 0, n, w->tiles_w, w->tiles_h},
+        .tiles = {first, n, w->tiles_w, w->tiles_h},
         .strides = w->desc.dst,
         .c = w->desc.oc,
         .h = w->oh,
@@ -460,9 +478,9 @@ static void multiply_and_finish(
         .dst = job->args->dst,
         .activation = w->desc.activation,
     };
-    for (int64_t cb = begin; cb < end; cb += w->panel_block) {
+    for (int64_t cb = blocks[0]; cb < blocks[1]; cb += w->panel_block) {
         output.cb_begin = cb;
-        output.cb_end = min_of(end, cb + w->panel_block);
+        output.cb_end = min_of(blocks[1], cb + w->panel_block);
         product.n_blocks = output.cb_end - cb;
         product.u = job->args->packed + cb / COP_WINOGRAD_PANEL * product.u_panel;
         w->kernels->product(&product);
@@ -473,56 +491,28 @@ static void multiply_and_finish(
     }
 }
 
-/* Share i of the tiles, through all stages. */
-static enum cop_status run_tiles(void *context, int64_t i, struct cop_err *err)
+/* Share i: some tiles times some output channels, through all stages. */
+static enum cop_status run_share(void *context, int64_t i, struct cop_err *err)
 {
     (void)err;
     const struct job *job = context;
     const struct cop_winograd *w = job->w;
-    char *own = (char *)job->args->workspace + (size_t)i * (w->v_bytes + w->m_bytes);
-    float *v = (void *)own;
-    float *m = (void *)(own + w->v_bytes);
-    const int64_t end = w->n_tiles * (i + 1) / w->desc.threads;
-    for (int64_t t = w->n_tiles * i / w->desc.threads; t < end; t += w->tile_block) {
-        const int64_t n = min_of(w->tile_block, end - t);
-        transform_input(job, t, 0, n, v);
-        multiply_and_finish(job, t, n, 0, w->oc_blocks, v, m);
-    }
-    return COP_OK;
-}
-
-static enum cop_status run_shared_input(void *context, int64_t i, struct cop_err *err)
-{
-    (void)err;
-    const struct job *job = context;
-    const int64_t threads = job->w->desc.threads;
-    transform_input(
-        job,
-        job->first,
-        job->n * i / threads,
-        job->n * (i + 1) / threads,
-        shared_v(job));
-    return COP_OK;
-}
-
-/* Share i of the output channels, in whole panels. */
-static enum cop_status run_shared_output(void *context, int64_t i, struct cop_err *err)
-{
-    (void)err;
-    const struct job *job = context;
-    const struct cop_winograd *w = job->w;
-    const int64_t threads = w->desc.threads;
+    const int64_t tg = i / w->channel_groups;
+    const int64_t cg = i % w->channel_groups;
     const int64_t panels = ceil_div(w->oc_blocks, COP_WINOGRAD_PANEL);
-    float *m =
-        (void *)((char *)job->args->workspace + w->v_bytes + (size_t)i * w->m_bytes);
-    multiply_and_finish(
-        job,
-        job->first,
-        job->n,
-        panels * i / threads * COP_WINOGRAD_PANEL,
-        min_of(panels * (i + 1) / threads * COP_WINOGRAD_PANEL, w->oc_blocks),
-        shared_v(job),
-        m);
+    const int64_t end = w->n_tiles * (tg + 1) / w->tile_groups;
+    const int64_t blocks[2] = {
+        panels * cg / w->channel_groups * COP_WINOGRAD_PANEL,
+        min_of(
+            panels * (cg + 1) / w->channel_groups * COP_WINOGRAD_PANEL, w->oc_blocks)};
+    float *v =
+        (void *)((char *)job->args->workspace + (size_t)i * (w->v_bytes + w->m_bytes));
+    if (blocks[0] >= blocks[1]) return COP_OK;
+    for (int64_t t = w->n_tiles * tg / w->tile_groups; t < end; t += w->tile_block) {
+        const int64_t n = min_of(w->tile_block, end - t);
+        transform_input(job, t, n, v);
+        multiply_and_finish(job, t, n, blocks, v);
+    }
     return COP_OK;
 }
 
@@ -532,13 +522,5 @@ enum cop_status cop_winograd_run(
     struct cop_err *err)
 {
     struct job job = {.w = winograd, .args = args};
-    const int64_t threads = winograd->desc.threads;
-    if (!winograd->splits_channels) return cop_par_for(threads, run_tiles, &job, err);
-    for (int64_t t = 0; t < winograd->n_tiles; t += winograd->tile_block) {
-        job.first = t;
-        job.n = min_of(winograd->tile_block, winograd->n_tiles - t);
-        COP_TRY(cop_par_for(threads, run_shared_input, &job, err));
-        COP_TRY(cop_par_for(threads, run_shared_output, &job, err));
-    }
-    return COP_OK;
+    return cop_par_for(winograd->desc.threads, run_share, &job, err);
 }

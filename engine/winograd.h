@@ -76,11 +76,13 @@ struct cop_winograd_desc {
     struct cop_winograd_activation activation;
     int64_t tile_block;  /* tiles in flight at once; 0: chosen */
     int64_t panel_block; /* output channel blocks in flight at once; 0: chosen */
-    int32_t split;       /* 1: threads share tiles, 2: channels; 0: chosen */
+    int32_t
+        channel_groups; /* shares of the output channels, a divisor of threads; the tiles
+                               are cut in threads / channel_groups shares; 0: chosen */
 };
 
 /** Plans in @p arena.  COP_EUNSUPPORTED when the machine lacks desc->isa; COP_EINVAL for
- *  another tile, no threads, sizes below 1 or above 2^31 - 1, or pads outside [0, 2];
+ *  another tile, no threads, channel groups that do not divide them, sizes below 1 or above 2^31 - 1, or pads outside [0, 2];
  *  COP_ESHAPE when nothing is left of the image; COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_winograd_create(
     struct cop_arena *arena,

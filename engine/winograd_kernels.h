@@ -20,16 +20,15 @@ enum {
 #define COP_WINOGRAD_A 0.625
 #define COP_WINOGRAD_B 1.5
 
-/** Where tile 0 of a block lies: tiles are counted along w, then h, then mb. */
+/** A block of tiles, counted along w, then h, then mb. */
 struct cop_winograd__tiles {
-    int64_t first; /* of this block, among all tiles */
-    int64_t begin; /* of this call, within the block */
-    int64_t end;
+    int64_t first;
+    int64_t n;
     int64_t per_row; /* tiles along w */
     int64_t per_col; /* tiles along h */
 };
 
-/** src -> V [alpha * alpha][ic blocks][tiles][block]; channel blocks [cb_begin, cb_end). */
+/** src -> V [alpha * alpha][ic blocks][tiles][block]. */
 struct cop_winograd__input {
     const float *src;
     struct cop_winograd_strides strides;
@@ -39,8 +38,6 @@ struct cop_winograd__input {
     int64_t w;
     int64_t pad_h;
     int64_t pad_w;
-    int64_t cb_begin;
-    int64_t cb_end;
     float *v;
     int64_t v_frequency; /* floats from one of the alpha * alpha matrices to the next */
     int64_t v_block;     /* from one channel block to the next */

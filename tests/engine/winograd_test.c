@@ -25,7 +25,7 @@ struct conv {
     enum cop_winograd_isa isa;
     int32_t m;
     int32_t threads;
-    int32_t split;
+    int32_t groups;
     bool is_blocked;
     bool has_bias;
     bool has_scale;
@@ -206,7 +206,7 @@ static struct cop_winograd_desc desc_of(
         .activation = c->activation,
         .tile_block = 5,
         .panel_block = 3,
-        .split = c->split,
+        .channel_groups = c->groups,
     };
 }
 
@@ -340,8 +340,8 @@ static void sizes_and_tails(void **state)
         struct conv c = convs[i];
         for (int form = 0; form < 4; form++) {
             c.is_blocked = form % 2 == 1;
-            c.split = 1 + form / 2;
             c.threads = 1 + (int32_t)(i + (size_t)form) % 4;
+            c.groups = form < 2 ? 0 : c.threads == 4 ? 2 : c.threads;
             c.activation = linear;
             check_all(c);
         }
@@ -412,11 +412,12 @@ static void results_repeat_to_the_bit(void **state)
     for (c.m = 2; c.m <= 4; c.m += 2) {
         const size_t bytes = (size_t)(3 * 70 * 11 * 13) * sizeof(float);
         c.threads = 1;
+        c.groups = 0;
         struct numbers first = make_numbers(&c);
         compute(&c, &first);
         for (int form = 0; form < 16; form++) {
             c.threads = 1 + form % 4;
-            c.split = 1 + form / 4 % 2;
+            c.groups = form / 4 % 2 == 0 ? 1 : c.threads;
             c.is_blocked = form / 8 == 1;
             struct numbers n = make_numbers(&c);
             cop_par_set_threads(1 + form % 3);
@@ -483,6 +484,10 @@ static void faults_are_told(void **state)
     assert_fails(cop_winograd_create(arena, &bad, &w, &err), COP_EINVAL);
     bad = good;
     bad.threads = 0;
+    assert_fails(cop_winograd_create(arena, &bad, &w, &err), COP_EINVAL);
+    bad = good;
+    bad.threads = 3;
+    bad.channel_groups = 2;
     assert_fails(cop_winograd_create(arena, &bad, &w, &err), COP_EINVAL);
     bad = good;
     bad.ic = 0;
