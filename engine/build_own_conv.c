@@ -328,6 +328,7 @@ static enum cop_status build_kernel(
         COP_TRY(create_direct(plan, conv, dst_md, add_md, &own->direct, err));
         const struct cop_pack_form form = {
             .kind = "direct",
+            .parameter = cop_direct_weights_form(own->direct),
             .bytes = cop_direct_weights_bytes(own->direct),
             .pack = pack_direct,
             .context = own->direct,
@@ -475,6 +476,7 @@ enum cop_status cop_plan__build_few_rows(
     COP_TRY(cop_direct_create(plan->arena, &desc, &own->direct, err));
     const struct cop_pack_form form = {
         .kind = "direct",
+        .parameter = cop_direct_weights_form(own->direct),
         .bytes = cop_direct_weights_bytes(own->direct),
         .pack = pack_direct,
         .context = own->direct,

@@ -284,6 +284,11 @@ size_t cop_direct_weights_bytes(const struct cop_direct *direct)
     return direct->weights_bytes;
 }
 
+int64_t cop_direct_weights_form(const struct cop_direct *direct)
+{
+    return direct->n_panels;
+}
+
 /* ---- packing ----------------------------------------------------------------------------- */
 
 /* The vectors are dealt out evenly: panels of 2 and 2 are faster than of 3 and 1. */

@@ -59,11 +59,13 @@ COP_NODISCARD enum cop_status cop_direct_create(
     struct cop_err *err);
 
 size_t cop_direct_weights_bytes(const struct cop_direct *direct);
+/** Packed weights of two convolutions are the same if simd, ic, oc, kernel, weights and this
+ *  are: it says in which order they lie, which depends on the number of pixels, too. */
+int64_t cop_direct_weights_form(const struct cop_direct *direct);
 
 /** Puts @p weights [oc][ic][kh][kw], of any alignment, times scale[oc] (NULL: 1) in the
  *  order of the products.  Cannot fail but for the thread pool.
- *  @param packed cop_direct_weights_bytes, 64-byte aligned; depends on simd, vectors, ic, oc
- *  and kernel only */
+ *  @param packed cop_direct_weights_bytes, 64-byte aligned */
 COP_NODISCARD enum cop_status cop_direct_pack(
     const struct cop_direct *direct,
     const void *weights,

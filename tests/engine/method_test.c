@@ -93,6 +93,30 @@ static void methods_compute_the_same(void **state)
         assert_true(n_used[i] >= least_use((enum cop_conv_method)i));
 }
 
+/* Our loops order the weights by what is fastest for the number of pixels, so plans of other
+ * batches may need them in another order; plans of the same graph share what is alike. */
+static void batches_have_their_own_order_of_weights(void **state)
+{
+    static const int64_t dims[4] = {1, 16, 7, 7};
+    const struct toy_attrs window = toy_window(TOY_CONV, 1, 1, 0);
+    struct cop_rng rng;
+    struct cop_graph *graph = toy_graph();
+    (void)state;
+    cop_rng_init(&rng, SEED);
+    toy_end(graph, toy_conv(graph, &rng, toy_input(graph, 4, dims), 80, window, true));
+    struct cop_plan *small = plan_with(graph, 1, COP_CONV_DIRECT);
+    struct cop_plan *large = plan_with(graph, 5, COP_CONV_DIRECT);
+    struct toy_values *values = toy_values_create(graph, 1, &rng);
+    toy_check_plan(small, graph, values, 5e-5);
+    toy_values_destroy(values);
+    values = toy_values_create(graph, 5, &rng);
+    toy_check_plan(large, graph, values, 5e-5);
+    toy_values_destroy(values);
+    cop_plan_destroy(small);
+    cop_plan_destroy(large);
+    cop_graph_destroy(graph);
+}
+
 /* ---- concat ------------------------------------------------------------------------------- */
 
 static struct cop_value *join(
@@ -266,6 +290,7 @@ int test_methods(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_compute_the_same),
+        cmocka_unit_test(batches_have_their_own_order_of_weights),
         cmocka_unit_test(concat_is_in_place),
         cmocka_unit_test(taps_keep_their_tensor),
         cmocka_unit_test(winograd_can_be_refused),
