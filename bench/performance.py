@@ -62,7 +62,7 @@ def machine():
         "family_model": "/".join(filter(None, (field("cpu family"), field("model")))),
         "processors": len(re.findall(r"^processor\s*:", text, re.MULTILINE)),
         "isa": [flag for flag in ISA if flag in flags],
-        "system": f"{platform.system()} {platform.release()}",
+        "system": " ".join([platform.system(), *platform.release().split(".")[:1]]),
         "python": platform.python_version(),
     }
 
