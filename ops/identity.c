@@ -1,6 +1,7 @@
 /* ops/identity.c - Identity, Dropout (inference: the same) and Cast. */
 #include "ops/row.h"
 
+#include <math.h>
 #include <string.h>
 
 const struct cop_op cop_op_identity = {
@@ -157,6 +158,15 @@ static enum cop_status cast_infer(
         err, COP_EUNSUPPORTED, "cast to element type %lld", (long long)attrs->to);
 }
 
+/* Bytes wrap around, as what is computed does; see lower_to_byte. */
+static double wrap(enum cop_dtype to, double number)
+{
+    const double low = to == COP_U8 ? 0.0 : -128.0;
+    if ((to != COP_U8 && to != COP_I8) || !(fabs(number) < 0x1p52)) return number;
+    number = trunc(number);
+    return number - 256.0 * floor((number - low) / 256.0);
+}
+
 static enum cop_status cast_fold(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -173,9 +183,10 @@ static enum cop_status cast_fold(
     void *elements = NULL;
     COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
     const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
-    for (int64_t i = 0; i < n; i++)
-        cop_ops__store(
-            dst[0].dtype, elements, i, cop_element_at(src[0].dtype, src[0].data, i));
+    for (int64_t i = 0; i < n; i++) {
+        const double number = cop_element_at(src[0].dtype, src[0].data, i);
+        cop_ops__store(dst[0].dtype, elements, i, wrap(dst[0].dtype, number));
+    }
     return COP_OK;
 }
 
@@ -207,22 +218,37 @@ static enum cop_status lower_to_bool(struct cop_emitter *emitter, struct cop_err
         err);
 }
 
-/* Out of range, a cast to bytes may give anything: it saturates here. */
+/* Out of range the standard leaves open what comes; exporters' frameworks wrap around, so:
+ * y - 256 * floor((y - low) / 256) with y = trunc(x), low 0 or -128.  All of it is exact. */
 static enum cop_status lower_to_byte(
     struct cop_emitter *emitter, enum cop_dtype to, struct cop_err *err)
 {
-    struct cop_ref whole = COP_REF_ABSENT;
-    COP_TRY(cop_emit_temp(emitter, &cop_emit_dst_fact(emitter, 0)->shape, &whole, err));
-    COP_TRY(cop_emit_eltwise(
-        emitter, COP_ELTWISE_TRUNC, 0.0F, 0.0F, cop_emit_src(emitter, 0), whole, err));
-    return cop_emit_eltwise(
-        emitter,
-        COP_ELTWISE_CLIP,
-        to == COP_U8 ? 0.0F : -128.0F,
-        to == COP_U8 ? 255.0F : 127.0F,
-        whole,
-        cop_emit_dst(emitter, 0),
-        err);
+    const float low = to == COP_U8 ? 0.0F : -128.0F;
+    const struct {
+        enum cop_eltwise_alg alg;
+        float alpha;
+        float beta;
+    } steps[] = {
+        {COP_ELTWISE_TRUNC, 0.0F, 0.0F},
+        {COP_ELTWISE_LINEAR, 1.0F / 256.0F, -low / 256.0F},
+        {COP_ELTWISE_FLOOR, 0.0F, 0.0F},
+        {COP_ELTWISE_LINEAR, 256.0F, 0.0F},
+    };
+    const struct cop_shape *const shape = &cop_emit_dst_fact(emitter, 0)->shape;
+    struct cop_ref parts[5] = {cop_emit_src(emitter, 0)};
+    for (int i = 0; i < 4; i++) {
+        COP_TRY(cop_emit_temp(emitter, shape, &parts[i + 1], err));
+        COP_TRY(cop_emit_eltwise(
+            emitter,
+            steps[i].alg,
+            steps[i].alpha,
+            steps[i].beta,
+            parts[i],
+            parts[i + 1],
+            err));
+    }
+    return cop_emit_binary(
+        emitter, COP_BINARY_SUB, parts[1], parts[4], cop_emit_dst(emitter, 0), err);
 }
 
 /* Whole numbers are held as float32 anyway; only what wraps around is refused. */

@@ -196,8 +196,13 @@ static void cast(struct ref_call *call)
         const double x = call->src[0].at[i];
         double y = x;
         if (to == COP_I64 || to == COP_I32) y = trunc(x);
-        if (to == COP_U8) y = fmin(fmax(trunc(x), 0.0), 255.0);
-        if (to == COP_I8) y = fmin(fmax(trunc(x), -128.0), 127.0);
+        if (to == COP_U8 || to == COP_I8) {
+            y = trunc(x);
+            while (y > (to == COP_U8 ? 255.0 : 127.0))
+                y -= 256.0;
+            while (y < (to == COP_U8 ? 0.0 : -128.0))
+                y += 256.0;
+        }
         if (to == COP_BOOL) y = x < 0.0 || x > 0.0;
         call->dst[0].at[i] = y;
     }
