@@ -113,6 +113,7 @@ static enum cop_status read_numbers(
            cJSON_IsArray(item->child))
         item = item->child;
     const int64_t n = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : 1;
+    if (n < 1) return COP_FAIL(err, COP_EFORMAT, "'%s' is an empty list", key);
     COP_TRY(make_numbers(job, n, numbers, err));
     const cJSON *element = cJSON_IsArray(item) ? item->child : item;
     if (item == NULL) numbers->at[0] = (float)otherwise;
@@ -138,6 +139,7 @@ static enum cop_status with_numbers(
     int32_t axis = 0;
     COP_TRY(cop_keras__axis(x, -1, &axis, err));
     const struct cop_shape *all = &x->value->shape;
+    if (numbers->n < 1) return COP_FAIL(err, COP_EFORMAT, "no numbers for %s", op);
     if (numbers->n > 1) {
         if (job->net->keeps_order || numbers->n != all->dim[axis])
             return COP_FAIL(
