@@ -89,11 +89,11 @@ static cJSON *odd_node(struct cop_rng *rng, const cJSON *node)
 
 static void put_in_place(cJSON *holder, cJSON *node, cJSON *fresh)
 {
-    if (node->string != NULL) {
-        cJSON_ReplaceItemInObjectCaseSensitive(holder, node->string, fresh);
-        return;
-    }
-    cJSON_ReplaceItemViaPointer(holder, node, fresh);
+    const cJSON_bool is_in =
+        node->string != NULL
+            ? cJSON_ReplaceItemInObjectCaseSensitive(holder, node->string, fresh)
+            : cJSON_ReplaceItemViaPointer(holder, node, fresh);
+    if (!is_in) cJSON_Delete(fresh);
 }
 
 static void change_one(struct cop_rng *rng, cJSON *root)
@@ -106,8 +106,10 @@ static void change_one(struct cop_rng *rng, cJSON *root)
     switch (below(rng, 6)) {
     case 0: cJSON_Delete(cJSON_DetachItemViaPointer(holder, node)); return;
     case 1:
-        if (cJSON_IsArray(holder))
-            (void)cJSON_AddItemToArray(holder, cJSON_Duplicate(node, 1));
+        if (cJSON_IsArray(holder)) {
+            cJSON *again = cJSON_Duplicate(node, 1);
+            if (!cJSON_AddItemToArray(holder, again)) cJSON_Delete(again);
+        }
         return;
     case 2:
         if (count_nodes(other) < 200)
