@@ -376,6 +376,32 @@ static enum cop_status push_pad(const struct step *step, struct cop_err *err)
     return give_results(step, err);
 }
 
+/* Where scales or sizes are for listed axes only; else they name the batch as well. */
+static enum cop_status push_resize(const struct step *step, struct cop_err *err)
+{
+    struct cop_node *const node = step->node;
+    struct cop_ints *const axes = cop_ops__attr(node, "axes");
+    struct cop_value *const fresh = above(step, 0);
+    if (fresh == NULL || axes == NULL || axes->at == NULL || axes->n > COP_MAX_RANK)
+        return COP_OK;
+    struct cop_ops__perm moved = {.rank = (int32_t)axes->n};
+    for (int32_t i = 0; i < moved.rank; i++) {
+        const int64_t axis = axes->at[i];
+        moved.at[i] = step->perm.at[axis < 0 ? axis + step->perm.rank : axis];
+    }
+    COP_TRY(set_perm(step->graph, axes, &moved, err));
+    COP_TRY(cop_graph_set_src(step->graph, node, 0, fresh, err));
+    return give_results(step, err);
+}
+
+/* Elements picked along one axis by a list. */
+static enum cop_status push_gather(const struct step *step, struct cop_err *err)
+{
+    const struct cop_value *const list = step->node->src[1];
+    if (list->data == NULL || list->shape.rank != 1) return COP_OK;
+    return push_first_along_axis(step, err);
+}
+
 /* Two Transposes are one, or none. */
 static enum cop_status push_transpose(const struct step *step, struct cop_err *err)
 {
@@ -408,12 +434,14 @@ static const struct {
     {&cop_op_concat, push_concat},
     {&cop_op_dropout, push_elementwise},
     {&cop_op_flatten, push_flatten},
+    {&cop_op_gather, push_gather},
     {&cop_op_log_softmax, push_first_along_axis},
     {&cop_op_pad, push_pad},
     {&cop_op_reduce_max, push_reduce},
     {&cop_op_reduce_mean, push_reduce},
     {&cop_op_reduce_sum, push_reduce},
     {&cop_op_reshape, push_flatten},
+    {&cop_op_resize, push_resize},
     {&cop_op_slice, push_slice},
     {&cop_op_softmax, push_first_along_axis},
     {&cop_op_split, push_first_along_axis},

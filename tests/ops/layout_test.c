@@ -177,6 +177,41 @@ static void test_through_concat_split_slice_pad(void **state)
     expect(&net, to_first(&net, conv(&net, x, 4, 3)), 0, PRUNABLE);
 }
 
+/* Resize names its axes where the reader gave them, Gather picks along one. */
+static void test_through_resize_gather(void **state)
+{
+    (void)state;
+    struct test_net net = begin();
+    struct cop_value *x = conv(&net, to_last(&net, net.x), 8, 3);
+    x = test_net_op(
+        &net,
+        "Resize",
+        "up",
+        "mode=linear axes=1,-2",
+        x,
+        test_net_absent(),
+        test_net_absent(),
+        test_net_ints(&net, 2, (const int64_t[]){7, 9}),
+        NULL);
+    x = test_net_op(
+        &net,
+        "Gather",
+        "rows",
+        "axis=-3",
+        x,
+        test_net_ints(&net, 5, (const int64_t[]){6, 0, 3, 3, 1}),
+        NULL);
+    x = test_net_op(
+        &net,
+        "Gather",
+        "columns",
+        "axis=2",
+        x,
+        test_net_ints(&net, 3, (const int64_t[]){8, 2, 2}),
+        NULL);
+    expect(&net, to_first(&net, conv(&net, x, 4, 3)), 0, PRUNABLE);
+}
+
 /* Squeeze and excitation as Keras writes it: a mean without its axes, unfolded again. */
 static void test_through_squeeze_excitation(void **state)
 {
@@ -367,6 +402,7 @@ int layout_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_through_elementwise),
         cmocka_unit_test(test_through_concat_split_slice_pad),
+        cmocka_unit_test(test_through_resize_gather),
         cmocka_unit_test(test_through_squeeze_excitation),
         cmocka_unit_test(test_through_reductions),
         cmocka_unit_test(test_weights_are_reordered),
