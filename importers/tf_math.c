@@ -153,6 +153,17 @@ enum cop_status cop_tf__translate_binary(
     return cop_tf__give(import, node, a, err);
 }
 
+enum cop_status cop_tf__translate_add(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    bool done = false;
+    COP_TRY(cop_tf__join_norm(import, node, &done, err));
+    return done ? COP_OK : cop_tf__translate_binary(import, node, rule, err);
+}
+
 enum cop_status cop_tf__translate_squared_difference(
     struct cop_tf__import *import,
     const struct cop_tf__node *node,

@@ -50,16 +50,27 @@ cop_tf__translate cop_tf__translate_batch_to_space;
 
 cop_tf__translate cop_tf__translate_bias;
 cop_tf__translate cop_tf__translate_norm;
-cop_tf__translate cop_tf__translate_resize;      /* arg: ONNX mode */
 cop_tf__translate cop_tf__translate_depth_space; /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_lrn;
-cop_tf__translate cop_tf__translate_matmul;     /* arg: "batch" or "" */
-cop_tf__translate cop_tf__translate_fake_quant; /* arg: "args", "vars", "channels" */
+cop_tf__translate cop_tf__translate_matmul; /* arg: "batch" or "" */
+
+cop_tf__translate cop_tf__translate_resize; /* arg: ONNX mode; tf_resize.c */
+cop_tf__translate
+    cop_tf__translate_fake_quant; /* arg: where its range is; tf_quant.c */
+
+/** Add(x * inv, offset - mean * inv) of tf.nn.batch_normalization as BatchNormalization;
+ *  *done is false when @p node, an addition, is not that.  tf_norm.c */
+COP_NODISCARD enum cop_status cop_tf__join_norm(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    bool *done,
+    struct cop_err *err);
 
 /* ---- tf_math.c --------------------------------------------------------------------------- */
 
 cop_tf__translate cop_tf__translate_unary;  /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_binary; /* arg: ONNX name */
+cop_tf__translate cop_tf__translate_add;
 cop_tf__translate
     cop_tf__translate_alpha; /* arg: ONNX name; number: default of alpha */
 cop_tf__translate cop_tf__translate_relu6;

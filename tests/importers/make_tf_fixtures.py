@@ -10,6 +10,7 @@ an input is (i * 48271 + 11) mod 65536 / 32768 - 1, in the file's own order of a
 """
 import os
 import sys
+import zlib
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
@@ -63,6 +64,8 @@ def store(name, graph_def, shapes, results=None, options=""):
 
 def case(name, build, shape=(2, 9, 8, 6), names=("x",), options="", opens=True):
     """build(x) makes nodes; x is a placeholder with an open batch."""
+    global rng  # of the case's own: a new one leaves the others as they are
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
     with tf.Graph().as_default() as graph:
         open_shape = ([None] if opens else [shape[0]]) + list(shape[1:])
         inputs = [tf1.placeholder(tf.float32, open_shape, n) for n in names]
@@ -179,8 +182,19 @@ def unfused(x):  # tf.nn.batch_normalization, of images and of rows
                                   tf.constant(random(5)), None, 1e-3)
 
 
+def by_hand(x):  # orders that people write
+    y = conv(x, random(3, 3, 6, 5), (1, 1), "SAME")
+    root = tf.sqrt(tf.constant(random(5, low=0.1)) + 1e-3)
+    y = tf.nn.relu((y - random(5)) / root * random(5, low=0.5) + random(5))
+    y = conv(y, random(1, 1, 5, 4), (1, 1), "SAME")
+    y = y * random(4, low=0.5) + random(4)
+    y = tf.nn.relu(raw.Add(x=tf.constant(random(1, 1, 1, 4)), y=y))
+    tf.nn.softmax(tf.matmul(tf.reduce_mean(y, [1, 2]), random(4, 3)))
+
+
 case("norms", norms, shape=(2, 3, 4, 6))
-case("unfused_norm", unfused)
+case("norm_by_hand", by_hand, options="last=0 prunable")
+case("unfused_norm", unfused, options="last=0 norms=2")
 case("lrn", lambda x: raw.LRN(input=x, depth_radius=2, bias=1.5, alpha=0.7, beta=0.6))
 
 # ---- arithmetic -------------------------------------------------------------------------------
@@ -309,7 +323,19 @@ def nearest(x):
         raw.ResizeNearestNeighbor(images=x, size=size, half_pixel_centers=True)
 
 
+def upsample(x):  # a Resize, and tables where the nearest elements differ from ONNX's
+    y = tf.nn.relu(conv(x, random(3, 3, 6, 5), (2, 2), "SAME"))
+    y = raw.ResizeBilinear(images=y, size=(9, 8), half_pixel_centers=True)
+    y = tf.nn.relu(conv(y, random(3, 3, 5, 4), (1, 1), "SAME"))
+    y = raw.ResizeNearestNeighbor(images=y, size=(18, 16))
+    y = raw.ResizeNearestNeighbor(images=y, size=(41, 37), half_pixel_centers=True)
+    y = raw.MirrorPad(input=y, paddings=[[0, 0], [2, 1], [0, 3], [0, 0]], mode="SYMMETRIC")
+    y = conv(y, random(3, 3, 4, 4), (4, 4), "VALID")
+    tf.nn.softmax(tf.matmul(tf.reduce_mean(y, [1, 2]), random(4, 3)))
+
+
 case("depth", depth, shape=(2, 8, 8, 6))
+case("upsample", upsample, options="last=0 prunable")
 case("bilinear", bilinear, shape=(2, 9, 8, 1))
 case("nearest", nearest, shape=(2, 9, 8, 1))
 
@@ -386,7 +412,8 @@ model = tf.keras.Sequential([
 ])
 frozen = freeze(tf.function(model).get_concrete_function(
     tf.TensorSpec([None, 9, 8, 6], tf.float32, name="x")))
-store("keras", frozen.graph.as_graph_def(), {"x": (2, 9, 8, 6)}, options="last=0 prunable")
+store("keras", frozen.graph.as_graph_def(), {"x": (2, 9, 8, 6)},
+      options="last=0 norms=1 prunable")
 
 with open(os.path.join(folder, "cases"), "w") as file:
     file.write("\n".join(cases) + "\n")

@@ -2,7 +2,8 @@
  *
  * The files in tf/ were written by make_tf_fixtures.py, which says what they hold.  `cases`
  * names them, one a line: NAME mbN, then any of phase=false (a truth value for input
- * "phase"), last=N (Transposes left after simplifying), prunable (channels can be cut). */
+ * "phase"), last=N (Transposes left after simplifying), norms=N (normalisation nodes),
+ * prunable (channels can be cut). */
 #include "importers_tests.h"
 
 #include "engine/engine.h"
@@ -21,7 +22,8 @@ enum { MAX_ENDS = 64 };
 struct line {
     char name[64];
     int mb;
-    int last; /* -1: not checked */
+    int last;  /* -1: not checked */
+    int norms; /* likewise */
     bool is_prunable;
     bool has_phase;
 };
@@ -29,11 +31,13 @@ struct line {
 static bool read_line(FILE *file, struct line *line)
 {
     char text[160];
-    *line = (struct line){.last = -1};
+    *line = (struct line){.last = -1, .norms = -1};
     if (fgets(text, sizeof text, file) == NULL) return false;
     if (sscanf(text, "%63s mb%d", line->name, &line->mb) != 2) fail_msg("%s", text);
     const char *const last = strstr(text, "last=");
     if (last != NULL) line->last = (int)strtol(last + 5, NULL, 10);
+    const char *const norms = strstr(text, "norms=");
+    if (norms != NULL) line->norms = (int)strtol(norms + 6, NULL, 10);
     line->is_prunable = strstr(text, " prunable") != NULL;
     line->has_phase = strstr(text, " phase=false") != NULL;
     return true;
@@ -143,11 +147,11 @@ static void run_and_compare(
     cop_plan_destroy(plan);
 }
 
-static int count_transposes(const struct cop_graph *graph)
+static int count(const struct cop_graph *graph, const struct cop_op *op)
 {
     int n = 0;
     for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++)
-        n += cop_graph_node(graph, i)->op == &cop_op_transpose;
+        n += cop_graph_node(graph, i)->op == op;
     return n;
 }
 
@@ -159,7 +163,9 @@ static void check_line(struct cop_engine *engine, const struct line *line)
     assert_ok(cop_ops_simplify(graph, &err));
     assert_ok(cop_graph_check(graph, &err));
     run_and_compare(engine, line, graph);
-    if (line->last >= 0) assert_int_equal(count_transposes(graph), line->last);
+    if (line->last >= 0) assert_int_equal(count(graph, &cop_op_transpose), line->last);
+    if (line->norms >= 0)
+        assert_int_equal(count(graph, &cop_op_batch_normalization), line->norms);
     if (line->is_prunable) {
         struct cop_groups *groups = NULL;
         assert_ok(cop_groups_find(graph, &groups, &err));
