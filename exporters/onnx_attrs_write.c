@@ -94,7 +94,7 @@ static void put_attr(struct cop_exporters__out *out, const void *what)
     }
 }
 
-static bool is_default_text(const char *text, const char *usual)
+static bool is_same_text(const char *text, const char *usual)
 {
     if (text == NULL || usual == NULL) return text == usual;
     return strcmp(text, usual) == 0;
@@ -117,7 +117,7 @@ static bool is_default(const struct of_attr *of)
     case COP_ATTR_INT: return *(const int64_t *)of->at == spec->int_default;
     case COP_ATTR_FLOAT: return is_same_float(of->at, &spec->float_default);
     case COP_ATTR_STRING:
-        return is_default_text(*(const char *const *)of->at, spec->string_default);
+        return is_same_text(*(const char *const *)of->at, spec->string_default);
     case COP_ATTR_INTS: return ((const struct cop_ints *)of->at)->at == NULL;
     case COP_ATTR_FLOATS: return ((const struct cop_floats *)of->at)->at == NULL;
     case COP_ATTR_TENSOR:
@@ -147,6 +147,20 @@ void cop_exporters__put_attrs(
     }
 }
 
+const struct cop_attr_spec *cop_exporters__late_list(
+    const struct cop_node *node, int32_t opset, struct cop_ints *list)
+{
+    for (const struct cop_attr_spec *spec = node->op->attrs; spec->type != COP_ATTR_END;
+         spec++) {
+        struct of_attr of = attr_of(node, spec);
+        if (spec->late_slot == 0 || !has_ended(spec, opset) || is_default(&of))
+            continue;
+        *list = *(const struct cop_ints *)of.at;
+        return spec;
+    }
+    return NULL;
+}
+
 /* ---- the opset ------------------------------------------------------------------------------ */
 
 static int32_t lowest_opset(const struct cop_node *node)
@@ -156,6 +170,9 @@ static int32_t lowest_opset(const struct cop_node *node)
          spec++) {
         struct of_attr of = attr_of(node, spec);
         if (spec->first_opset > lowest && !is_default(&of)) lowest = spec->first_opset;
+        if (spec->late_text != NULL && spec->late_opset > lowest &&
+            is_same_text(*(const char *const *)of.at, spec->late_text))
+            lowest = spec->late_opset;
     }
     return lowest;
 }
@@ -178,7 +195,7 @@ static enum cop_status check_node(
          spec++) {
         struct of_attr of = attr_of(node, spec);
         if (has_ended(spec, opset) && spec->last_opset >= LOWEST_OPSET &&
-            !is_default(&of))
+            spec->late_slot == 0 && !is_default(&of))
             return COP_FAIL(
                 err,
                 COP_EUNSUPPORTED,

@@ -24,6 +24,11 @@ void cop_exporters__put_attrs(
     const struct cop_node *node,
     int32_t opset);
 
+/** The attribute that in this opset is an operand, spec->late_slot, and its list; NULL if
+ *  the node has none. */
+const struct cop_attr_spec *cop_exporters__late_list(
+    const struct cop_node *node, int32_t opset, struct cop_ints *list);
+
 /** 13, the form held in memory, or the lowest later one that has every operator and every
  *  attribute in use.  COP_EUNSUPPORTED names a node that this opset has no longer. */
 COP_NODISCARD enum cop_status cop_exporters__choose_opset(

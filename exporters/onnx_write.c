@@ -9,6 +9,7 @@
 #include "exporters/onnx_attrs_write.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { IR_VERSION = 8, LOCATION_EXTERNAL = 1 };
@@ -128,15 +129,47 @@ static int32_t count_given(struct cop_value *const *values, int32_t n)
     return n;
 }
 
+/* A name for a list that later opsets carry as an operand; no value has it. */
+static const char *late_name(
+    const struct of_node *of, const struct cop_attr_spec *spec, char name[64])
+{
+    (void)snprintf(name, 64, "%.24s.%" PRId32, spec->name, of->node->id);
+    size_t n = strlen(name);
+    while (n < 63 && cop_graph_find_value(of->writer->graph, name) != NULL) {
+        name[n++] = '_';
+        name[n] = '\0';
+    }
+    return name;
+}
+
+static void put_late_list(struct cop_exporters__out *out, const void *what)
+{
+    const struct of_node *of = what;
+    struct cop_ints list;
+    char name[64];
+    const struct cop_attr_spec *spec =
+        cop_exporters__late_list(of->node, of->writer->opset, &list);
+    const struct cop_fact fact = {
+        .dtype = COP_I64, .shape = cop_shape_make(1, &list.n), .data = list.at};
+    cop_exporters__put_tensor(out, late_name(of, spec, name), &fact);
+}
+
 static void put_node(struct cop_exporters__out *out, const void *what)
 {
     const struct of_node *of = what;
     const struct cop_node *node = of->node;
+    struct cop_ints list;
+    char name[64];
+    const struct cop_attr_spec *late =
+        cop_exporters__late_list(node, of->writer->opset, &list);
     int32_t n_src = count_given(node->src, node->n_src);
     int32_t n_dst = count_given(node->dst, node->n_dst);
     for (int32_t i = 0; i < n_src; i++)
         cop_exporters__put_text(
             out, 1, node->src[i] != NULL ? node->src[i]->name : NULL);
+    for (int32_t i = n_src; late != NULL && i <= late->late_slot; i++)
+        cop_exporters__put_text(
+            out, 1, i == late->late_slot ? late_name(of, late, name) : NULL);
     for (int32_t i = 0; i < n_dst; i++)
         cop_exporters__put_text(
             out, 2, node->dst[i] != NULL ? node->dst[i]->name : NULL);
@@ -166,6 +199,12 @@ static void put_graph(struct cop_exporters__out *out, const void *what)
         struct of_value constant = {writer, cop_graph_value(graph, i)};
         if (is_written_constant(constant.value))
             cop_exporters__put_message(out, 5, put_constant, &constant);
+    }
+    for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
+        struct of_node node = {writer, cop_graph_node(graph, i)};
+        struct cop_ints list;
+        if (cop_exporters__late_list(node.node, writer->opset, &list) != NULL)
+            cop_exporters__put_message(out, 5, put_late_list, &node);
     }
     for (int32_t i = 0; i < cop_graph_n_inputs(graph); i++) {
         struct of_value input = {writer, cop_graph_input(graph, i)};

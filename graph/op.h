@@ -61,6 +61,10 @@ struct cop_attr_spec {
     int16_t last_opset;         /* 0: still in use; later files do not carry it */
     int16_t first_opset;        /* 0: there from the start; earlier files have it not */
     bool is_required;           /* a file without it is broken; always written */
+    int8_t late_slot; /* INTS: after last_opset files carry the list as this operand; 0:
+                         they do not */
+    const char *late_text; /* STRING: a value that is known only from late_opset on */
+    int16_t late_opset;
 };
 
 /** Fills @p attrs (zeroed or not) with the defaults of @p specs. */

@@ -7,6 +7,7 @@ int main(void)
     failed += simplify_tests();
     failed += layout_tests();
     failed += join_tests();
+    failed += late_tests();
     failed += cases_tests();
     return failed != 0;
 }

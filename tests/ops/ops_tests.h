@@ -6,6 +6,7 @@ int registry_tests(void);
 int simplify_tests(void);
 int layout_tests(void);
 int join_tests(void);
+int late_tests(void);
 int cases_tests(void);
 
 #endif
