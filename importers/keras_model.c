@@ -20,6 +20,7 @@ struct reader {
     struct cop_keras__model *model;
     struct named *names;         /* sorted, model->n of them */
     struct cop_keras__refs refs; /* of the call in hand; room for MAX_REFS */
+    bool is_keras3;              /* the notation of the call in hand */
     int depth;
 };
 
@@ -85,11 +86,13 @@ static enum cop_status put_array_ref(
     return put_ref(reader, &ref, err);
 }
 
-/* What layers do otherwise while they are trained is not what they do here. */
-static enum cop_status check_argument(const cJSON *item, struct cop_err *err)
+/* In Keras 2 what the call says of training holds always; in Keras 3 the caller of the whole
+ * model overrules it. */
+static enum cop_status check_argument(
+    const struct reader *reader, const cJSON *item, struct cop_err *err)
 {
     const char *key = item->string != NULL ? item->string : "";
-    if (strcmp(key, "training") == 0 && cJSON_IsTrue(item))
+    if (!reader->is_keras3 && strcmp(key, "training") == 0 && cJSON_IsTrue(item))
         return COP_FAIL(
             err, COP_EUNSUPPORTED, "is called with training=True outside training");
     return COP_OK;
@@ -101,7 +104,7 @@ static enum cop_status gather(
     struct reader *reader, const cJSON *item, struct cop_err *err)
 {
     const char *kind = cop_keras__text(item, "class_name", "");
-    COP_TRY(check_argument(item, err));
+    COP_TRY(check_argument(reader, item, err));
     if (is_ref(item)) {
         COP_TRY(put_array_ref(reader, item, err));
         const cJSON *more = item->child->next->next->next;
@@ -131,6 +134,7 @@ static enum cop_status read_refs(
     struct cop_err *err)
 {
     reader->refs.n = 0;
+    reader->is_keras3 = cJSON_IsObject(item);
     if (item != NULL) COP_TRY(gather(reader, item, err));
     refs->n = reader->refs.n;
     refs->at = cop_arena_copy(
