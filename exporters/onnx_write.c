@@ -223,6 +223,15 @@ static void put_opset(struct cop_exporters__out *out, const void *what)
     cop_exporters__put_int(out, 2, writer->opset);
 }
 
+/* Keys of the file that was read, which the one written is not. */
+static bool tells_of_the_file(const char *key)
+{
+    static const char *const readers[] = {"onnx.", "tf.", "keras."};
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (strncmp(key, readers[i], strlen(readers[i])) == 0) return true;
+    return false;
+}
+
 static void put_model(struct cop_exporters__out *out, const void *what)
 {
     const struct writer *writer = what;
@@ -234,8 +243,7 @@ static void put_model(struct cop_exporters__out *out, const void *what)
     for (int32_t i = 0; i < cop_graph_n_meta(writer->graph); i++) {
         struct of_entry entry;
         cop_graph_meta_at(writer->graph, i, &entry.key, &entry.text);
-        /* Those tell of the file read. */
-        if (strncmp(entry.key, "onnx.", 5) != 0 && strncmp(entry.key, "tf.", 3) != 0)
+        if (!tells_of_the_file(entry.key))
             cop_exporters__put_message(out, 14, put_entry, &entry);
     }
 }

@@ -153,6 +153,15 @@ def quantised():
     return n.done(n.linear(y, 6, 4))
 
 
+def late():
+    """Operators of opset 18 beside reductions, whose axes became an operand then."""
+    n = Net(114, 18)
+    x = n.conv(n.input("x", 3, 6, 5), 3, 4, 3)
+    kinds = ("Max", "Mean", "Sum", "L2")
+    outs = [n.op(f"Reduce{k}", x, n.ints(2, 3), keepdims=0) for k in kinds]
+    return n.done(concat_flat(n, [n.op("Mish", x), *outs]))
+
+
 ALL = {f.__name__: f for f in (
     activations, comparisons, variadic, resizes, upsample, decoder, standardised, groups, pads,
-    more_reductions, one_axis, picks, quantised)}
+    more_reductions, one_axis, picks, quantised, late)}
