@@ -38,6 +38,26 @@ enum cop_status cop_tf__translate_bias(
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
+static enum cop_status add_norm(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    bool is_last,
+    float epsilon,
+    struct cop_value *const src[5], /* x as NCHW, scale, offset, mean, variance */
+    struct cop_err *err)
+{
+    struct cop_value *dst = NULL;
+    const struct cop_tf__part part = {
+        .op = "BatchNormalization",
+        .name = node->name,
+        .result = cop_tf__image_name(import, node, is_last),
+        .src = src,
+        .n_src = 5,
+        .attrs = {{.name = "epsilon", .real = epsilon}}};
+    COP_TRY(cop_tf__add(import, &part, &dst, err));
+    return cop_tf__give_image(import, node, is_last, dst, err);
+}
+
 enum cop_status cop_tf__translate_norm(
     struct cop_tf__import *import,
     const struct cop_tf__node *node,
@@ -49,7 +69,6 @@ enum cop_status cop_tf__translate_norm(
     bool is_training = true; /* TensorFlow's default */
     float epsilon = 1e-4F;
     struct cop_value *src[5] = {NULL};
-    struct cop_value *dst = NULL;
     COP_TRY(cop_tf__attr_bool(&import->tf, node, "is_training", &is_training, err));
     if (is_training)
         return COP_FAIL(
@@ -61,15 +80,30 @@ enum cop_status cop_tf__translate_norm(
     COP_TRY(cop_tf__image(import, node, is_last, &src[0], err));
     for (int32_t i = 1; i < 5; i++)
         COP_TRY(cop_tf__src(import, node, i, &src[i], err));
-    const struct cop_tf__part part = {
-        .op = "BatchNormalization",
-        .name = node->name,
-        .result = cop_tf__image_name(import, node, is_last),
-        .src = src,
-        .n_src = 5,
-        .attrs = {{.name = "epsilon", .real = epsilon}}};
-    COP_TRY(cop_tf__add(import, &part, &dst, err));
-    return cop_tf__give_image(import, node, is_last, dst, err);
+    return add_norm(import, node, is_last, epsilon, src, err);
+}
+
+/* Channels last, the statistics first, and a scale that may be without effect. */
+enum cop_status cop_tf__translate_old_norm(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    (void)rule;
+    bool is_scaled = true;
+    float epsilon = 0.0F;
+    struct cop_value *src[5] = {NULL}; /* x, scale, offset, mean, variance */
+    static const int32_t inputs[5] = {0, 4, 3, 1, 2};
+    COP_TRY(cop_tf__attr_float(&import->tf, node, "variance_epsilon", &epsilon, err));
+    COP_TRY(cop_tf__attr_bool(
+        &import->tf, node, "scale_after_normalization", &is_scaled, err));
+    if (!is_scaled)
+        return COP_FAIL(err, COP_EUNSUPPORTED, "scale_after_normalization is false");
+    COP_TRY(cop_tf__image(import, node, true, &src[0], err));
+    for (int32_t i = 1; i < 5; i++)
+        COP_TRY(cop_tf__src(import, node, inputs[i], &src[i], err));
+    return add_norm(import, node, true, epsilon, src, err);
 }
 
 /* y = x / (bias + alpha * sum of squares over 2 radius + 1 channels) ^ beta; ONNX divides

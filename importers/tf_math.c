@@ -201,6 +201,109 @@ enum cop_status cop_tf__translate_add_n(
     return cop_tf__give(import, node, sum, err);
 }
 
+enum cop_status cop_tf__translate_not_equal(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    (void)rule;
+    struct cop_value *a = NULL;
+    struct cop_value *b = NULL;
+    const char *const equal = cop_tf__beside(import, node, "equal");
+    COP_TRY(cop_tf__src(import, node, 0, &a, err));
+    COP_TRY(cop_tf__src(import, node, 1, &b, err));
+    COP_TRY(cop_tf__add_binary(import, "Equal", equal, a, b, &a, err));
+    COP_TRY(cop_tf__add_unary(import, "Not", node->name, a, &a, err));
+    return cop_tf__give(import, node, a, err);
+}
+
+/* The first Select takes whole rows where its condition is a vector, which is not what
+ * broadcasting does. */
+enum cop_status cop_tf__translate_select(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    struct cop_value *src[3] = {NULL};
+    struct cop_value *dst = NULL;
+    for (int32_t i = 0; i < 3; i++)
+        COP_TRY(cop_tf__src(import, node, i, &src[i], err));
+    const int32_t rank = src[0]->shape.rank;
+    if (strcmp(rule->arg, "rows") == 0 && rank > 0 && rank != src[1]->shape.rank)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "the condition has %d axes, the source %d",
+            rank,
+            src[1]->shape.rank);
+    const struct cop_tf__part part = {
+        .op = "Where",
+        .name = node->name,
+        .result = node->name,
+        .src = src,
+        .n_src = 3};
+    COP_TRY(cop_tf__add(import, &part, &dst, err));
+    return cop_tf__give(import, node, dst, err);
+}
+
+enum cop_status cop_tf__translate_erfc(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    (void)rule;
+    struct cop_value *value = NULL;
+    struct cop_value *one = NULL;
+    COP_TRY(cop_tf__src(import, node, 0, &value, err));
+    COP_TRY(cop_tf__add_unary(
+        import, "Erf", cop_tf__beside(import, node, "erf"), value, &value, err));
+    COP_TRY(cop_tf__add_float(
+        import, cop_tf__beside(import, node, "one"), 1.0F, &one, err));
+    COP_TRY(cop_tf__add_binary(import, "Sub", node->name, one, value, &value, err));
+    return cop_tf__give(import, node, value, err);
+}
+
+/* Quotients of integers are cut off towards 0 in ONNX: the same where none is negative, as
+ * in the arithmetic of extents. */
+enum cop_status cop_tf__translate_floor_div(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    (void)rule;
+    struct cop_value *src[2] = {NULL, NULL};
+    struct cop_value *value = NULL;
+    for (int32_t i = 0; i < 2; i++) {
+        COP_TRY(cop_tf__src(import, node, i, &src[i], err));
+        const struct cop_fact known = cop_tf__fact(import, src[i]);
+        const int64_t n = known.data != NULL && known.dtype == COP_I64
+                              ? cop_shape_n(&known.shape)
+                              : 0;
+        for (int64_t k = 0; k < n; k++)
+            if (cop_i64_at(known.data, k) < i)
+                return COP_FAIL(
+                    err,
+                    COP_EUNSUPPORTED,
+                    "source %d is %lld",
+                    i,
+                    (long long)cop_i64_at(known.data, k));
+        if (n == 0 && src[i]->dtype != COP_F32)
+            return COP_FAIL(
+                err, COP_EUNSUPPORTED, "source %d is not a known integer", i);
+    }
+    const bool is_float = src[0]->dtype == COP_F32;
+    const char *const name =
+        is_float ? cop_tf__beside(import, node, "quotient") : node->name;
+    COP_TRY(cop_tf__add_binary(import, "Div", name, src[0], src[1], &value, err));
+    if (is_float)
+        COP_TRY(cop_tf__add_unary(import, "Floor", node->name, value, &value, err));
+    return cop_tf__give(import, node, value, err);
+}
+
 /* ---- over axes ----------------------------------------------------------------------------------- */
 
 enum cop_status cop_tf__translate_softmax(

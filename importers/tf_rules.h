@@ -42,6 +42,7 @@ COP_NODISCARD enum cop_status cop_tf__give_image(
     struct cop_err *err);
 
 cop_tf__translate cop_tf__translate_conv;           /* arg: "depthwise" or "" */
+cop_tf__translate cop_tf__translate_conv_back;      /* Conv2DBackpropInput */
 cop_tf__translate cop_tf__translate_pool;           /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_space_to_batch; /* around a convolution */
 cop_tf__translate cop_tf__translate_batch_to_space;
@@ -50,6 +51,7 @@ cop_tf__translate cop_tf__translate_batch_to_space;
 
 cop_tf__translate cop_tf__translate_bias;
 cop_tf__translate cop_tf__translate_norm;
+cop_tf__translate cop_tf__translate_old_norm;    /* before FusedBatchNorm */
 cop_tf__translate cop_tf__translate_depth_space; /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_lrn;
 cop_tf__translate cop_tf__translate_matmul; /* arg: "batch" or "" */
@@ -79,6 +81,10 @@ cop_tf__translate cop_tf__translate_rsqrt;
 cop_tf__translate cop_tf__translate_square;
 cop_tf__translate cop_tf__translate_squared_difference;
 cop_tf__translate cop_tf__translate_add_n;
+cop_tf__translate cop_tf__translate_not_equal;
+cop_tf__translate cop_tf__translate_select;
+cop_tf__translate cop_tf__translate_erfc;
+cop_tf__translate cop_tf__translate_floor_div;
 cop_tf__translate cop_tf__translate_softmax; /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_reduce;  /* arg: ONNX name */
 cop_tf__translate cop_tf__translate_prod;
@@ -99,8 +105,15 @@ cop_tf__translate cop_tf__translate_split; /* arg: "sizes" or "" */
 cop_tf__translate cop_tf__translate_slice;
 cop_tf__translate cop_tf__translate_strided_slice;
 cop_tf__translate cop_tf__translate_pad; /* arg: "mirror" or "" */
-cop_tf__translate cop_tf__translate_fill;
 cop_tf__translate cop_tf__translate_gather;
 cop_tf__translate cop_tf__translate_identity_n;
+
+/* ---- tf_fill.c ------------------------------------------------------------------------------- */
+
+cop_tf__translate cop_tf__translate_fill;
+cop_tf__translate cop_tf__translate_like; /* number: of every element */
+cop_tf__translate cop_tf__translate_rank;
+cop_tf__translate cop_tf__translate_size;
+cop_tf__translate cop_tf__translate_range;
 
 #endif

@@ -270,21 +270,6 @@ enum cop_status cop_tf__translate_gather(
     return cop_tf__give(import, node, dst, err);
 }
 
-enum cop_status cop_tf__translate_fill(
-    struct cop_tf__import *import,
-    const struct cop_tf__node *node,
-    const struct cop_tf__rule *rule,
-    struct cop_err *err)
-{
-    (void)rule;
-    struct cop_value *dims = NULL;
-    struct cop_value *value = NULL;
-    COP_TRY(cop_tf__src(import, node, 0, &dims, err));
-    COP_TRY(cop_tf__src(import, node, 1, &value, err));
-    COP_TRY(cop_tf__add_binary(import, "Expand", node->name, value, dims, &value, err));
-    return cop_tf__give(import, node, value, err);
-}
-
 /* ---- parts of a tensor --------------------------------------------------------------------------- */
 
 /** Bounds as ONNX's Slice has them, for some axes. */

@@ -120,15 +120,17 @@ enum cop_status cop_tf__is_last(
         err, COP_EUNSUPPORTED, "data_format '%.20s' is not supported", format);
 }
 
-enum cop_status cop_tf__image(
+/* Input @p i as NCHW. */
+static enum cop_status image_at(
     struct cop_tf__import *import,
     const struct cop_tf__node *node,
+    int32_t i,
     bool is_last,
     struct cop_value **image,
     struct cop_err *err)
 {
     static const int64_t to_first[4] = {0, 3, 1, 2};
-    COP_TRY(cop_tf__src(import, node, 0, image, err));
+    COP_TRY(cop_tf__src(import, node, i, image, err));
     if ((*image)->shape.rank != 4)
         return COP_FAIL(
             err,
@@ -138,6 +140,16 @@ enum cop_status cop_tf__image(
     if (!is_last) return COP_OK;
     return cop_tf__add_transpose(
         import, cop_tf__beside(import, node, "nchw"), *image, to_first, image, err);
+}
+
+enum cop_status cop_tf__image(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    bool is_last,
+    struct cop_value **image,
+    struct cop_err *err)
+{
+    return image_at(import, node, 0, is_last, image, err);
 }
 
 const char *cop_tf__image_name(
@@ -462,6 +474,90 @@ enum cop_status cop_tf__translate_conv(
             {.name = "pads", .ints = window.pads, .n = 4},
             {.name = "group", .number = group}}};
     struct cop_value *dst = NULL;
+    COP_TRY(cop_tf__add(import, &part, &dst, err));
+    return cop_tf__give_image(import, node, window.is_last, dst, err);
+}
+
+/* ---- transposed convolutions ------------------------------------------------------------------------- */
+
+/* The extents h and w that input 0 asks for; of its four numbers the batch may be open. */
+static enum cop_status read_extents(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    bool is_last,
+    int64_t extents[2],
+    struct cop_err *err)
+{
+    struct cop_value *sizes = NULL;
+    COP_TRY(cop_tf__src(import, node, 0, &sizes, err));
+    const struct cop_fact *const one = &import->facts[0][sizes->id];
+    const struct cop_fact *const two = &import->facts[1][sizes->id];
+    const bool is_known = one->data != NULL && two->data != NULL &&
+                          one->dtype == COP_I64 && cop_shape_n(&one->shape) == 4 &&
+                          cop_shape_n(&two->shape) == 4;
+    for (int i = 0; i < 2; i++) {
+        const int32_t at = (is_last ? 1 : 2) + i;
+        extents[i] = is_known ? cop_i64_at(one->data, at) : 0;
+        if (is_known && extents[i] == cop_i64_at(two->data, at) && extents[i] >= 1 &&
+            extents[i] <= INT32_MAX)
+            continue;
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "the sizes (input 0, '%s') are not four known integers",
+            node->inputs[0].text);
+    }
+    return COP_OK;
+}
+
+/* The gradient of a convolution that makes the source out of the wanted extents: that
+ * convolution's padding is cropped, and what it would have left over is added behind. */
+enum cop_status cop_tf__translate_conv_back(
+    struct cop_tf__import *import,
+    const struct cop_tf__node *node,
+    const struct cop_tf__rule *rule,
+    struct cop_err *err)
+{
+    (void)rule;
+    struct window window = {.is_last = true};
+    struct cop_shape said = {.rank = 4};
+    struct cop_value *src[2] = {NULL, NULL};
+    struct cop_value *dst = NULL;
+    int64_t extents[2];
+    int64_t added[2];
+    COP_TRY(read_window(import, node, &window, err));
+    COP_TRY(read_extents(import, node, window.is_last, extents, err));
+    COP_TRY(image_at(import, node, 2, window.is_last, &src[0], err));
+    COP_TRY(find_weights(import, node, false, &said, &src[1], err));
+    window.kernel[0] = said.dim[0];
+    window.kernel[1] = said.dim[1];
+    COP_TRY(find_pads(import, node, extents, &window, err));
+    for (int i = 0; i < 2; i++) {
+        const int64_t in = src[0]->shape.dim[2 + i];
+        const int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
+        const int64_t rest = extents[i] + window.pads[i] + window.pads[2 + i] - reach;
+        added[i] = rest - (in - 1) * window.strides[i];
+        if (rest < 0 || added[i] < 0 || added[i] >= window.strides[i])
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                "%lld elements on axis %d cannot come from %lld",
+                (long long)extents[i],
+                i,
+                (long long)in);
+    }
+    const struct cop_tf__part part = {
+        .op = "ConvTranspose",
+        .name = node->name,
+        .result = cop_tf__image_name(import, node, window.is_last),
+        .src = src,
+        .n_src = 2,
+        .attrs = {
+            {.name = "kernel_shape", .ints = window.kernel, .n = 2},
+            {.name = "strides", .ints = window.strides, .n = 2},
+            {.name = "dilations", .ints = window.dilations, .n = 2},
+            {.name = "pads", .ints = window.pads, .n = 4},
+            {.name = "output_padding", .ints = added, .n = 2}}};
     COP_TRY(cop_tf__add(import, &part, &dst, err));
     return cop_tf__give_image(import, node, window.is_last, dst, err);
 }

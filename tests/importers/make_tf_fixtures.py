@@ -150,6 +150,30 @@ def turned(x):  # an NHWC image for a network in NCHW, as some converters write 
 case("turned", turned)
 
 
+def deconvolutions(x):
+    def back(x, kernel, strides, padding, size):
+        sizes = tf.stack([tf.shape(x)[0], *size, 4])
+        return raw.Conv2DBackpropInput(
+            input_sizes=sizes, filter=random(*kernel, 4, x.shape[-1]), out_backprop=x,
+            strides=[1, *strides, 1], padding=padding)
+
+    back(x, (3, 3), (2, 2), "SAME", (10, 8))
+    back(x, (3, 3), (2, 2), "SAME", (9, 7))
+    back(x, (4, 2), (2, 2), "SAME", (10, 8))
+    back(x, (1, 1), (2, 3), "SAME", (10, 12))
+    back(x, (3, 2), (2, 2), "VALID", (11, 8))
+    back(x, (3, 2), (2, 2), "VALID", (12, 9))  # what a VALID convolution would leave over
+    y = back(x, (5, 5), (1, 1), "SAME", (5, 4))
+    shape = tf.shape(y)  # as Keras finds the extents
+    y = raw.Conv2DBackpropInput(
+        input_sizes=tf.stack([shape[0], shape[1] * 2, shape[2] * 2, 3]),
+        filter=random(2, 2, 3, 4), out_backprop=tf.nn.relu(y), strides=[1, 2, 2, 1],
+        padding="VALID")
+
+
+case("deconvolutions", deconvolutions, shape=(2, 5, 4, 6))
+
+
 def blocks(x):  # dilation as the first TensorFlow wrote it
     y = raw.SpaceToBatchND(input=x, block_shape=[2, 2], paddings=[[2, 3], [2, 2]])
     y = conv(y, random(3, 3, 6, 4), (1, 1), "VALID")
@@ -192,7 +216,25 @@ def by_hand(x):  # orders that people write
     tf.nn.softmax(tf.matmul(tf.reduce_mean(y, [1, 2]), random(4, 3)))
 
 
+def first_norm(x):  # the operator of the first Inception files, which cannot be run any more
+    m, v, beta, gamma = (random(6), random(6, low=0.1), random(6), random(6, low=0.5))
+    graph = x.graph.as_graph_def()
+    node = graph.node.add(name="norm", op="BatchNormWithGlobalNormalization")
+    for name, value in (("m", m), ("v", v), ("beta", beta), ("gamma", gamma)):
+        const = graph.node.add(name=name, op="Const")
+        const.attr["dtype"].type = 1
+        const.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    node.input.extend(["x", "m", "v", "beta", "gamma"])
+    node.attr["variance_epsilon"].f = 1e-3
+    node.attr["scale_after_normalization"].b = True
+    y = (values(shape).astype(np.float64) - m) / np.sqrt(v + 1e-3) * gamma + beta
+    store("first_norm", graph, {"x": shape}, [y])
+
+
 case("norms", norms, shape=(2, 3, 4, 6))
+with tf.Graph().as_default():
+    shape = (2, 3, 4, 6)
+    first_norm(tf1.placeholder(tf.float32, [None, 3, 4, 6], "x"))
 case("norm_by_hand", by_hand, options="last=0 prunable")
 case("unfused_norm", unfused, options="last=0 norms=2")
 case("lrn", lambda x: raw.LRN(input=x, depth_radius=2, bias=1.5, alpha=0.7, beta=0.6))
@@ -230,6 +272,22 @@ def arithmetic(x, y):
 
 case("activations", activations, shape=(2, 3, 4, 5))
 case("arithmetic", arithmetic, shape=(2, 3, 4, 5), names=("x", "y"))
+
+
+def choices(x, y):
+    for op in (raw.Greater, raw.GreaterEqual, raw.Less, raw.LessEqual, raw.Equal, raw.NotEqual):
+        raw.SelectV2(condition=op(x=x, y=tf.floor(x * 4) / 4), t=x, e=y)
+    both = raw.LogicalAnd(x=x > 0, y=raw.LogicalNot(x=y > 0))
+    raw.Select(condition=both, x=x, y=y)
+    raw.Select(condition=raw.LogicalOr(x=both, y=x < -0.5), x=x, y=raw.ZerosLike(x=y))
+    raw.SelectV2(condition=x > 0.25, t=tf.constant(2.0), e=raw.OnesLike(x=x))
+    raw.Sign(x=x)
+    raw.Erfc(x=x)
+    raw.Inv(x=y + 3)
+    raw.FloorDiv(x=x, y=tf.constant(0.3))
+
+
+case("choices", choices, shape=(2, 3, 4, 5), names=("x", "y"))
 
 
 def reductions(x):
@@ -296,6 +354,10 @@ def shapes(x):
     tf.squeeze(tf.reduce_mean(c, [1, 2], keepdims=True), [1, 2])
     tf.expand_dims(tf.reduce_mean(c, [1, 2]), 1)
     tf.reshape(c, tf.concat([n[:1], [4, 20]], 0))
+    tf.reshape(c, tf.stack([n[0], n[1] * n[2] // 4, -1]))
+    tf.reshape(c, [-1, raw.Size(input=c) // n[0] // 8, raw.Rank(input=c) * 2])
+    tf.reduce_mean(c, raw.Range(start=1, limit=raw.Rank(input=c) - 1, delta=1))
+    tf.broadcast_to(tf.reduce_mean(c, [1, 2], keepdims=True), n)
     tf.cast(c, tf.float32)
 
 
