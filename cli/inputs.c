@@ -171,10 +171,12 @@ enum cop_status cop_cli_open_model(
     struct cop_model_row row;
     const enum cop_status status =
         cop_store_get_model(cli->store, word, cli->arena, &row, err);
-    if (status == COP_OK)
+    if (status == COP_OK) {
         model->id = row.id;
-    else
+        model->origin_json = row.origin_json;
+    } else {
         cop_cli_close_model(model);
+    }
     return status;
 }
 

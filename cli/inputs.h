@@ -39,6 +39,7 @@ struct cop_cli_model {
     struct cop_graph *graph; /* owned */
     const char *name;        /* in the project, or the file's stem; in the arena */
     int64_t id;              /* in the project; 0: from a file */
+    const char *origin_json; /* kept with it in the project; NULL: from a file */
 };
 /** A model of the project, or a file, read and simplified.  COP_ENOTFOUND and what
  *  reading returns. */

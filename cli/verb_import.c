@@ -1,5 +1,6 @@
 /* cli/verb_import.c - a model file into the project, and the verdict on it. */
 #include "cli/inputs.h"
+#include "cli/origin.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -80,12 +81,14 @@ static void print_text(
     const char *name,
     const struct cop_graph *graph,
     const struct cop_model_row *row,
+    const cJSON *origin,
     const struct cop_groups *groups)
 {
     char text[COP_NUMBER_TEXT];
     struct op_counts counts = {.n = 0};
     count_ops(graph, &counts);
     printf("imported %s from %s\n\n", name, row->source);
+    cop_origin_print(origin, 18);
     print_values("inputs", graph, cop_graph_n_inputs(graph), cop_graph_input);
     print_values("outputs", graph, cop_graph_n_outputs(graph), cop_graph_output);
     printf("%-18s%d:", "nodes", cop_graph_n_nodes(graph));
@@ -137,6 +140,7 @@ static enum cop_status print_json(
     struct cop_cli *cli,
     const struct cop_graph *graph,
     const struct cop_model_row *row,
+    cJSON *origin,
     const struct cop_groups *groups,
     struct cop_err *err)
 {
@@ -145,6 +149,7 @@ static enum cop_status print_json(
     cJSON *document = cop_json_document(cli);
     cop_json_text(cli, document, "model", row->name);
     cop_json_text(cli, document, "source", row->source);
+    cop_origin_move(origin, document);
     cop_json_count(cli, document, "nodes", cop_graph_n_nodes(graph));
     cJSON *operators = cop_json_array(cli, document, "operators");
     for (int32_t i = 0; i < counts.n; ++i) {
@@ -194,17 +199,33 @@ static enum cop_status keep_preprocess(
     return cop_graph_set_meta(graph, COP_PREPROCESS_META, canonical, err);
 }
 
+/* The graph and what its file told, into the project. */
+static enum cop_status save(
+    struct cop_cli *cli,
+    const struct cop_graph *graph,
+    const cJSON *origin,
+    struct cop_model_row *row,
+    struct cop_err *err)
+{
+    char *json = cJSON_PrintUnformatted(origin);
+    if (json == NULL) return COP_FAIL_NOMEM(err);
+    row->origin_json = cop_arena_strdup(cli->arena, json);
+    cJSON_free(json);
+    if (row->origin_json == NULL) return COP_FAIL_NOMEM(err);
+    return cop_project_save_model(cli->store, graph, row, cli->arena, err);
+}
+
 static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_err *err)
 {
     const struct import_options *o = given;
     const char *path = cli->words[0];
     struct cop_graph *graph = NULL;
     struct cop_groups *groups = NULL;
+    cJSON *origin = NULL;
     COP_TRY(cop_cli_open_store(cli, err));
     struct cop_model_row row = {
         .name = o->name != NULL ? o->name : cop_cli_stem(cli->arena, path),
-        .source = path,
-        .origin_json = "{}"};
+        .source = path};
     if (row.name == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(cop_cli_check_name(row.name, err));
     cli->part = &o->part;
@@ -212,14 +233,16 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     if (status == COP_OK && o->preprocess != NULL)
         status = keep_preprocess(graph, o->preprocess, err);
     if (status == COP_OK) status = cop_groups_find(graph, &groups, err);
-    if (status == COP_OK)
-        status = cop_project_save_model(cli->store, graph, &row, cli->arena, err);
+    if (status != COP_OK) goto done;
+    origin = cop_origin_read(cli, graph);
+    status = save(cli, graph, origin, &row, err);
     if (status != COP_OK) goto done;
     if (cli->is_json)
-        status = print_json(cli, graph, &row, groups, err);
+        status = print_json(cli, graph, &row, origin, groups, err);
     else
-        print_text(row.name, graph, &row, groups);
+        print_text(row.name, graph, &row, origin, groups);
 done:
+    cJSON_Delete(origin);
     cop_groups_destroy(groups);
     cop_graph_destroy(graph);
     return status;

@@ -1,9 +1,11 @@
 /* cli/verb_inspect.c - the layer table: what there is, what it costs, what may be cut. */
 #include "base/mem.h"
 #include "cli/inputs.h"
+#include "cli/origin.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "data/preprocess.h"
 #include "prune/groups.h"
 
 #include <math.h>
@@ -196,6 +198,12 @@ static enum cop_status time_layers(
 
 /* ---- printing --------------------------------------------------------------------- */
 
+static cJSON *origin_of(struct cop_cli *cli, const struct cop_cli_model *model)
+{
+    return model->origin_json != NULL ? cop_origin_parse(cli, model->origin_json)
+                                      : cop_origin_read(cli, model->graph);
+}
+
 static const char *const verdict_names[] = {
     [COP_VERDICT_PRUNABLE] = "prunable",
     [COP_VERDICT_CARRIED] = "carried",
@@ -225,9 +233,22 @@ static void print_layer(
         cop_table_add(table, "%s", verdict_names[layer->verdict]);
 }
 
+/* What was told of the file, before the sums. */
+static void print_origin(struct cop_cli *cli, const struct cop_cli_model *model)
+{
+    enum { WIDTH = 12 };
+    const char *preprocess = cop_graph_meta(model->graph, COP_PREPROCESS_META);
+    cJSON *origin = origin_of(cli, model);
+    cop_origin_print(origin, WIDTH);
+    cJSON_Delete(origin);
+    if (preprocess != NULL) printf("%-*s%s\n", WIDTH, "preprocess", preprocess);
+    cop_origin_print_metadata(model->graph, WIDTH);
+    cop_origin_print_shared(model->graph, WIDTH);
+}
+
 static enum cop_status print_text(
     struct cop_cli *cli,
-    const char *name,
+    const struct cop_cli_model *model,
     const struct inspect_options *o,
     const struct inspection *inspection,
     struct cop_err *err)
@@ -243,7 +264,8 @@ static enum cop_status print_text(
     for (int32_t i = 0; i < inspection->n; ++i)
         print_layer(&table, &inspection->layers[i], !o->is_untimed);
     COP_TRY(cop_table_print(&table, err));
-    printf("\n%-12s%s\n", "model", name);
+    printf("\n%-12s%s\n", "model", model->name);
+    print_origin(cli, model);
     printf("%-12s%s", "parameters", cop_text_count(text, totals->params));
     printf(" (%s)\n", cop_text_bytes(text, totals->bytes));
     printf("%-12s%s per sample", "MACs", cop_text_si(text, (double)totals->macs));
@@ -263,16 +285,29 @@ static enum cop_status print_text(
     return COP_OK;
 }
 
+static void add_origin(
+    struct cop_cli *cli, cJSON *document, const struct cop_cli_model *model)
+{
+    cJSON *origin = origin_of(cli, model);
+    cop_origin_move(origin, document);
+    cJSON_Delete(origin);
+    cop_json_text(
+        cli, document, "preprocess", cop_graph_meta(model->graph, COP_PREPROCESS_META));
+    cop_origin_add_metadata(cli, document, model->graph);
+    cop_origin_add_shared(cli, document, model->graph);
+}
+
 static enum cop_status print_json(
     struct cop_cli *cli,
-    const char *name,
+    const struct cop_cli_model *model,
     const struct inspect_options *o,
     const struct inspection *inspection,
     struct cop_err *err)
 {
     const struct totals *totals = &inspection->totals;
     cJSON *document = cop_json_document(cli);
-    cop_json_text(cli, document, "model", name);
+    cop_json_text(cli, document, "model", model->name);
+    add_origin(cli, document, model);
     cJSON *layers = cop_json_array(cli, document, "layers");
     for (int32_t i = 0; i < inspection->n; ++i) {
         const struct layer *layer = &inspection->layers[i];
@@ -322,8 +357,8 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     if (status == COP_OK && !o->is_untimed)
         status = time_layers(cli, model.graph, o, &inspection, err);
     if (status == COP_OK)
-        status = cli->is_json ? print_json(cli, model.name, o, &inspection, err)
-                              : print_text(cli, model.name, o, &inspection, err);
+        status = cli->is_json ? print_json(cli, &model, o, &inspection, err)
+                              : print_text(cli, &model, o, &inspection, err);
     cop_groups_destroy(groups);
     cop_cli_close_model(&model);
     return status;
@@ -343,7 +378,11 @@ const struct cop_verb cop_verb_inspect = {
         "\n"
         "A layer is 'prunable' when channels it produces may be cut, 'carried' when "
         "it\n"
-        "only follows its neighbours, else 'frozen', with the reason.",
+        "only follows its neighbours, else 'frozen', with the reason.\n"
+        "\n"
+        "Below the table stands what the file told: format and producer, how pictures\n"
+        "become its input, metadata, weights that several nodes read, tensors that no\n"
+        "node reads, and those that were widened to float32.",
     .options = options,
     .options_size = sizeof(struct inspect_options),
     .min_words = 1,

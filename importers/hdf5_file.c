@@ -162,6 +162,10 @@ static enum cop_status take_all(
     if (h5->layers == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < h5->n; i++)
         COP_TRY(take_layer(cursor, &h5->layers[i], err));
+    COP_TRY(take_number(cursor, COP_TAPE_TENSORS, &n, err));
+    h5->n_half = (int64_t)n;
+    COP_TRY(take_number(cursor, COP_TAPE_TENSORS, &n, err));
+    h5->n_double = (int64_t)n;
     return COP_OK;
 }
 

@@ -31,6 +31,8 @@ struct cop_importers__h5 {
     const char *backend;
     int32_t n;
     struct cop_importers__h5_layer *layers;
+    int64_t n_half; /* tensors that the file has as float16, and as float64 */
+    int64_t n_double;
 };
 
 bool cop_importers__h5_is(const void *bytes, size_t n);

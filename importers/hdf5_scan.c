@@ -17,6 +17,8 @@ struct scan {
     size_t file_bytes;
     size_t view_bytes; /* of tensors that lie in the file */
     size_t n_tensors;
+    size_t n_half; /* tensors of float16 and of float64 */
+    size_t n_double;
 };
 
 /** An attribute that is a list of strings. */
@@ -292,6 +294,8 @@ static enum cop_status scan_set(struct scan *scan, hid_t set, struct cop_err *er
     if (type < 0) return COP_FAIL(err, COP_EFORMAT, "has no type");
     const bool is_float = H5Tget_class(type) == H5T_FLOAT;
     const bool is_plain = is_float && H5Tequal(type, H5T_IEEE_F32LE) > 0;
+    scan->n_half += is_float && H5Tget_size(type) == 2;
+    scan->n_double += is_float && H5Tget_size(type) == 8;
     (void)H5Tclose(type);
     if (!is_float) {
         write_place(scan, COP_TAPE_OTHER, dims, rank, 0);
@@ -387,6 +391,8 @@ enum cop_status cop_importers__h5_scan(
     COP_TRY(scan_text(&scan, "keras_version", false, err));
     COP_TRY(scan_text(&scan, "backend", false, err));
     COP_TRY(scan_layers(&scan, err));
+    cop_importers__tape_number(tape, scan.n_half);
+    cop_importers__tape_number(tape, scan.n_double);
     if (!tape->is_full) return COP_OK;
     return COP_FAIL(err, COP_EFORMAT, "more than %zu bytes to tell", tape->cap);
 }

@@ -3,6 +3,7 @@
  * Private to importers/.  Numbers of eight bytes, and strings as a number and a terminated
  * text, one behind the other:
  *   config version backend n_layers { name n_tensors { name kind rank dims... where } }
+ *   n_half n_double
  * where: the offset in the file, or n and then n bytes of float32.  The writer remembers
  * that it ran out of room; the reader believes nothing. */
 #ifndef COP_IMPORTERS_HDF5_TAPE_H

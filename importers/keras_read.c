@@ -5,6 +5,7 @@
 #include "importers/hdf5_file.h"
 #include "importers/keras_layers.h"
 #include "importers/message.h"
+#include "importers/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -353,8 +354,11 @@ static enum cop_status check_origin(
 static enum cop_status set_meta(
     struct cop_graph *graph, const struct cop_importers__h5 *h5, struct cop_err *err)
 {
+    static const char format[] = "keras";
     COP_TRY(cop_graph_set_meta(graph, "keras.version", h5->version, err));
-    return cop_graph_set_meta(graph, "keras.backend", h5->backend, err);
+    COP_TRY(cop_graph_set_meta(graph, "keras.backend", h5->backend, err));
+    COP_TRY(cop_importers__note_widened(graph, format, COP_F16, h5->n_half, err));
+    return cop_importers__note_widened(graph, format, COP_F64, h5->n_double, err);
 }
 
 static enum cop_status build(

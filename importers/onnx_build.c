@@ -1,6 +1,7 @@
 /* importers/onnx_build.c - constants, inputs, nodes and outputs of the graph; see
  * onnx_model.h. */
 #include "base/mem.h"
+#include "importers/notes.h"
 #include "importers/onnx_model.h"
 
 #include <inttypes.h>
@@ -288,5 +289,6 @@ enum cop_status cop_importers__build_graph(
         COP_TRY(at_node(node, add_node(model, node, &added, err), err));
     }
     COP_TRY(mark_outputs(model, err));
+    COP_TRY(cop_importers__note_unused(model->graph, "onnx", err));
     return upgrade_all(model, err);
 }

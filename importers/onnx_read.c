@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "importers/message.h"
+#include "importers/notes.h"
 #include "importers/onnx_external.h"
 #include "importers/onnx_model.h"
 
@@ -128,6 +129,40 @@ static enum cop_status read_meta(
     return set_meta_number(model->graph, "onnx.opset", model->opset, err);
 }
 
+static const char format[] = "onnx";
+static const enum cop_dtype bytes_wide[] = {COP_I8, COP_U8};
+enum { N_BYTES_WIDE = sizeof bytes_wide / sizeof *bytes_wide };
+
+/* Weights of these types are float32 once the reading ends: floating ones as they are read,
+ * those of a byte where what dequantises them is folded. */
+static int64_t count_tensors(const Onnx__GraphProto *graph, enum cop_dtype dtype)
+{
+    const int32_t wanted = cop_dtype_to_onnx(dtype);
+    int64_t n = 0;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        n += graph->initializer[i]->data_type == wanted;
+    for (size_t i = 0; i < graph->n_node; i++)
+        for (size_t k = 0; k < graph->node[i]->n_attribute; k++) {
+            const Onnx__TensorProto *tensor = graph->node[i]->attribute[k]->t;
+            n += tensor != NULL && tensor->data_type == wanted;
+        }
+    return n;
+}
+
+static enum cop_status note_floats(
+    const struct cop_importers__model *model, struct cop_err *err)
+{
+    static const enum cop_dtype floats[] = {COP_F16, COP_F64};
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
+        COP_TRY(cop_importers__note_widened(
+            model->graph,
+            format,
+            floats[i],
+            count_tensors(model->proto->graph, floats[i]),
+            err));
+    return COP_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static enum cop_status decode(struct cop_importers__model *model, struct cop_err *err)
@@ -146,9 +181,17 @@ static enum cop_status decode(struct cop_importers__model *model, struct cop_err
 /* Nodes that nobody reads need not make sense, so they go first. */
 static enum cop_status settle(struct cop_graph *graph, struct cop_err *err)
 {
+    int64_t n_bytes[N_BYTES_WIDE];
     cop_graph_remove_dead(graph);
     COP_TRY(cop_graph_sort(graph, err)); /* upgrades may have added nodes anywhere */
+    for (int i = 0; i < N_BYTES_WIDE; i++)
+        n_bytes[i] = cop_importers__count_byte_weights(graph, bytes_wide[i]);
     COP_TRY(cop_graph_fold(graph, err));
+    for (int i = 0; i < N_BYTES_WIDE; i++) {
+        n_bytes[i] -= cop_importers__count_byte_weights(graph, bytes_wide[i]);
+        COP_TRY(cop_importers__note_widened(
+            graph, format, bytes_wide[i], n_bytes[i] > 0 ? n_bytes[i] : 0, err));
+    }
     COP_TRY(cop_graph_infer(graph, err));
     return cop_graph_check(graph, err);
 }
@@ -162,6 +205,7 @@ static enum cop_status read_model(
     COP_TRY(cop_graph_create(model->ops, &model->graph, err));
     COP_TRY(cop_importers__build_graph(model, err));
     COP_TRY(read_meta(model, err));
+    COP_TRY(note_floats(model, err));
     return settle(model->graph, err);
 }
 

@@ -10,6 +10,7 @@ int main(void)
     failed += run_broken_node_tests();
     failed += run_external_tests();
     failed += run_limits_tests();
+    failed += run_notes_tests();
     failed += run_tf_cases_tests();
     return failed != 0;
 }
