@@ -8,6 +8,7 @@
 #ifndef COP_PRUNE_GROUPS_H
 #define COP_PRUNE_GROUPS_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "graph/graph.h"
 
@@ -53,6 +54,26 @@ void cop_group_elements(
     int64_t channel,
     const int64_t **elements,
     int64_t *n);
+
+/** A run of channels whose elements follow one another along a member's axis: channel
+ *  @c channel + i owns elements @c first + i * each .. + each - 1. */
+struct cop_range {
+    int64_t channel;
+    int64_t n; /* channels */
+    int64_t first;
+    int64_t each; /* elements per channel within this range */
+};
+/** Where all channels of a group lie along one member's axis: one range for a plain
+ *  layer, several where a concat repeats or splits the group, h * w of them behind a
+ *  Flatten of channels-last data.  *ranges is in @p arena.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_group_ranges(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    int32_t member,
+    struct cop_arena *arena,
+    struct cop_range **ranges,
+    int32_t *n,
+    struct cop_err *err);
 
 /** How a node fares: the verdict of `inspect`. */
 enum cop_verdict {

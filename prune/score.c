@@ -444,3 +444,31 @@ enum cop_status cop_score_group(
     cop_arena_destroy(arena);
     return status;
 }
+
+enum cop_status cop_score_all(
+    const struct cop_groups *groups,
+    enum cop_score_method method,
+    const struct cop_calibration *calibration,
+    const struct cop_progress *progress,
+    struct cop_arena *arena,
+    const struct cop_score *const **orders,
+    struct cop_err *err)
+{
+    int32_t n = cop_groups_n(groups);
+    const struct cop_score **made = COP_ARENA_NEW_N(arena, n, const struct cop_score *);
+    if (made == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < n; i++) {
+        COP_TRY(cop_progress_check(progress, err));
+        const struct cop_group *group = cop_groups_at(groups, i);
+        if (group->frozen_because == NULL) {
+            struct cop_score *order =
+                COP_ARENA_NEW_N(arena, group->n_channels, struct cop_score);
+            if (order == NULL) return COP_FAIL_NOMEM(err);
+            COP_TRY(cop_score_group(groups, group, method, calibration, order, err));
+            made[i] = order;
+        }
+        cop_progress_step(progress, "score groups", i + 1, n);
+    }
+    *orders = made;
+    return COP_OK;
+}

@@ -2,7 +2,9 @@
 #ifndef COP_PRUNE_SCORE_H
 #define COP_PRUNE_SCORE_H
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/progress.h"
 #include "prune/calibrate.h"
 #include "prune/groups.h"
 
@@ -28,6 +30,17 @@ COP_NODISCARD enum cop_status cop_score_group(
     enum cop_score_method method,
     const struct cop_calibration *calibration, /* NULL for MAGNITUDE */
     struct cop_score *order,
+    struct cop_err *err);
+
+/** Scores every group that may be cut: *orders [group id][n_channels], NULL for frozen
+ *  groups; in @p arena.  What cop_score_group returns; COP_EINTR. */
+COP_NODISCARD enum cop_status cop_score_all(
+    const struct cop_groups *groups,
+    enum cop_score_method method,
+    const struct cop_calibration *calibration, /* NULL for MAGNITUDE */
+    const struct cop_progress *progress,
+    struct cop_arena *arena,
+    const struct cop_score *const **orders,
     struct cop_err *err);
 
 #endif

@@ -49,7 +49,7 @@ const char *cop_synth__decision_print(
         cop_text_printf(&text, "%s%d", i > 0 ? "," : "", decision->choice[i]);
     cop_text_puts(&text, "],\"widths\":[");
     for (int32_t i = 0; i < n; i++) {
-        const struct cop_option *option = cop_tables_option(state->tables, i);
+        const struct cop_cut_option *option = cop_tables_option(state->tables, i);
         cop_text_printf(
             &text,
             "%s%lld",

@@ -1,55 +1,170 @@
-/* synth/generate.c - from a budget to widths, greedily by saving per error; see generate.h. */
+/* synth/generate.c - from a budget to widths, greedily by saving per error; see generate.h.
+ *
+ * Every step narrows the group that saves most of the quantity that is furthest over its
+ * budget, per error.  A group's best step is remembered until a neighbour (a group that
+ * shrinks the same work) is narrowed or another quantity becomes the worst, so networks
+ * with a thousand groups take no longer than it takes to look at each a few times. */
 #include "synth/tables.h"
 
 #include <string.h>
 
-/* How far a prediction is over budget, 1.0 = just within, in the worst quantity. */
-static double excess(const struct cop_prediction *p, const struct cop_budget *budget)
+enum quantity { MS, MACS, PARAMS, N_QUANTITIES };
+
+static void totals_of(const struct cop_prediction *p, double totals[N_QUANTITIES])
 {
-    double worst = 0.0;
-    if (budget->ms > 0.0 && p->ms / budget->ms > worst) worst = p->ms / budget->ms;
-    if (budget->macs > 0.0 && p->macs / budget->macs > worst)
-        worst = p->macs / budget->macs;
-    if (budget->params > 0.0 && p->params / budget->params > worst)
-        worst = p->params / budget->params;
+    totals[MS] = p->ms;
+    totals[MACS] = p->macs;
+    totals[PARAMS] = p->params;
+}
+
+/* The quantity furthest over budget; *excess is how far, 1.0 = just within. */
+static enum quantity worst_of(
+    const double totals[N_QUANTITIES], const struct cop_budget *budget, double *excess)
+{
+    const double bounds[N_QUANTITIES] = {budget->ms, budget->macs, budget->params};
+    enum quantity worst = MS;
+    *excess = 0.0;
+    for (int q = 0; q < N_QUANTITIES; q++) {
+        if (bounds[q] <= 0.0 || totals[q] / bounds[q] <= *excess) continue;
+        *excess = totals[q] / bounds[q];
+        worst = (enum quantity)q;
+    }
     return worst;
 }
 
-struct step {
-    int32_t option;
-    int32_t width;
-    double worth;
-};
+/* What the nodes and constants that a group touches come to, at tables->removed. */
+static void sum_touched(
+    const struct cop_tables *tables, int32_t group, double sums[N_QUANTITIES])
+{
+    const struct cop_work *work = tables->work;
+    const struct cop_work_touched *touched = &work->touched[group];
+    memset(sums, 0, N_QUANTITIES * sizeof *sums);
+    for (int32_t i = 0; i < touched->n_nodes; i++) {
+        int32_t node = touched->nodes[i];
+        double x = cop_work_left(&work->nodes[node], tables->removed);
+        sums[MS] += cop_synth__node_ms(tables, node, x);
+        sums[MACS] += (double)work->nodes[node].size * x;
+    }
+    for (int32_t i = 0; i < touched->n_consts; i++) {
+        const struct cop_work_item *item = &work->consts[touched->consts[i]];
+        sums[PARAMS] += (double)item->size * cop_work_left(item, tables->removed);
+    }
+}
 
 /* The best way to narrow one group: any width below the present one, because the next one
  * may save nothing where a later one crosses a vector block. */
-static struct step best_step_of(
+static struct cop_step best_step_of(
     const struct cop_tables *tables,
-    const double *coefficients,
-    const struct cop_budget *budget,
-    int32_t *choice,
-    int32_t o,
-    double excess_now)
+    double coefficient,
+    enum quantity quantity,
+    double least_saving,
+    const int32_t *choice,
+    int32_t o)
 {
-    const struct cop_option *option = &tables->options[o];
-    struct step best = {.option = o, .width = -1};
+    const struct cop_cut_option *option = &tables->options[o];
+    int32_t group = option->group->id;
     int32_t now = choice[o];
+    struct cop_step best = {.width = -1};
+    double before[N_QUANTITIES];
+    sum_touched(tables, group, before);
     for (int32_t w = now + 1; w < option->n_widths; w++) {
-        struct cop_prediction after;
-        choice[o] = w;
-        cop_tables_predict(tables, choice, &after);
-        double saved = excess_now - excess(&after, budget);
-        if (saved <= 1e-6 * excess_now) continue;
-        double hurt =
-            coefficients[o] * (option->errors[w] - option->errors[now]) + 1e-9;
+        double after[N_QUANTITIES];
+        tables->removed[group] = option->widths[0] - option->widths[w];
+        sum_touched(tables, group, after);
+        double saved = before[quantity] - after[quantity];
+        if (saved <= least_saving) continue;
+        double hurt = coefficient * (option->errors[w] - option->errors[now]);
         double worth = saved / (hurt > 1e-9 ? hurt : 1e-9);
         if (best.width < 0 || worth > best.worth) {
             best.width = w;
             best.worth = worth;
+            for (int q = 0; q < N_QUANTITIES; q++)
+                best.saved[q] = before[q] - after[q];
         }
     }
-    choice[o] = now;
+    tables->removed[group] = option->widths[0] - option->widths[now];
     return best;
+}
+
+/* The steps of these groups have to be found again: they share work with @p group. */
+static void forget_neighbours(const struct cop_tables *tables, int32_t group)
+{
+    const struct cop_work *work = tables->work;
+    const struct cop_work_touched *touched = &work->touched[group];
+    for (int32_t i = 0; i < touched->n_nodes; i++) {
+        const struct cop_work_item *item = &work->nodes[touched->nodes[i]];
+        for (int32_t p = 0; p < item->n_parts; p++)
+            tables->is_known[item->parts[p].group] = false;
+    }
+    for (int32_t i = 0; i < touched->n_consts; i++) {
+        const struct cop_work_item *item = &work->consts[touched->consts[i]];
+        for (int32_t p = 0; p < item->n_parts; p++)
+            tables->is_known[item->parts[p].group] = false;
+    }
+    tables->is_known[group] = false;
+}
+
+static void forget_all(const struct cop_tables *tables)
+{
+    memset(
+        tables->is_known,
+        0,
+        (size_t)cop_groups_n(tables->groups) * sizeof *tables->is_known);
+}
+
+/* The option to narrow next; -1: none saves anything. */
+static int32_t best_option(
+    const struct cop_tables *tables,
+    const double *coefficients,
+    enum quantity quantity,
+    double least_saving,
+    const int32_t *choice)
+{
+    int32_t best = -1;
+    for (int32_t o = 0; o < tables->n_options; o++) {
+        bool *is_known = &tables->is_known[tables->options[o].group->id];
+        if (!*is_known)
+            tables->steps[o] = best_step_of(
+                tables, coefficients[o], quantity, least_saving, choice, o);
+        *is_known = true;
+        if (tables->steps[o].width < 0) continue;
+        if (best < 0 || tables->steps[o].worth > tables->steps[best].worth) best = o;
+    }
+    return best;
+}
+
+/* Narrows until the running totals are within the budget; false: nothing is left to
+ * narrow. */
+static bool narrow(
+    const struct cop_tables *tables,
+    const double *coefficients,
+    const struct cop_budget *budget,
+    int32_t *choice)
+{
+    struct cop_prediction start;
+    double totals[N_QUANTITIES];
+    double excess;
+    cop_tables_predict(tables, choice, &start); /* sets tables->removed */
+    totals_of(&start, totals);
+    enum quantity worst = worst_of(totals, budget, &excess);
+    forget_all(tables);
+    while (excess > 1.0) {
+        int32_t o =
+            best_option(tables, coefficients, worst, 1e-6 * totals[worst], choice);
+        if (o < 0) return false;
+        const struct cop_step step = tables->steps[o];
+        const struct cop_cut_option *option = &tables->options[o];
+        choice[o] = step.width;
+        tables->removed[option->group->id] =
+            option->widths[0] - option->widths[step.width];
+        for (int q = 0; q < N_QUANTITIES; q++)
+            totals[q] -= step.saved[q];
+        forget_neighbours(tables, option->group->id);
+        enum quantity before = worst;
+        worst = worst_of(totals, budget, &excess);
+        if (worst != before) forget_all(tables);
+    }
+    return true;
 }
 
 bool cop_generate(
@@ -59,19 +174,14 @@ bool cop_generate(
     int32_t *choice)
 {
     memset(choice, 0, (size_t)tables->n_options * sizeof *choice);
-    for (;;) {
+    for (;;) { /* running totals round: what they say is checked */
+        if (!narrow(tables, coefficients, budget, choice)) return false;
         struct cop_prediction now;
+        double totals[N_QUANTITIES];
+        double excess;
         cop_tables_predict(tables, choice, &now);
-        double excess_now = excess(&now, budget);
-        if (excess_now <= 1.0) return true;
-        struct step best = {.width = -1};
-        for (int32_t o = 0; o < tables->n_options; o++) {
-            struct step step =
-                best_step_of(tables, coefficients, budget, choice, o, excess_now);
-            if (step.width < 0) continue;
-            if (best.width < 0 || step.worth > best.worth) best = step;
-        }
-        if (best.width < 0) return false;
-        choice[best.option] = best.width;
+        totals_of(&now, totals);
+        (void)worst_of(totals, budget, &excess);
+        if (excess <= 1.0) return true;
     }
 }

@@ -15,15 +15,16 @@
 #include "prune/cut.h"
 #include "prune/groups.h"
 #include "prune/score.h"
+#include "prune/work.h"
 
 #include <stdint.h>
 
 enum { COP_N_LEVELS = 4 }; /* uniform cuts whose node times are measured */
 
 /** One group that may be cut. */
-struct cop_option {
+struct cop_cut_option {
     const struct cop_group *group;
-    const struct cop_score *order; /* [n_channels], first to go first */
+    const struct cop_score *order; /* [n_channels], first to go first; NULL: unscored */
     int32_t n_widths;
     const int64_t *widths; /* descending; widths[0] = n_channels */
     const double *errors;  /* relative squared error at each width; errors[0] = 0 */
@@ -31,20 +32,28 @@ struct cop_option {
 
 struct cop_tables; /* options, node times, how widths scale them; borrows the groups */
 
-/** Scores every group and measures the levels.  @p arena keeps everything.
- *  What cop_score_group, cop_cut_apply and cop_plan_profile return; COP_EINTR. */
+struct cop_tables_options {
+    /* By group id, as cop_score_all gives them; NULL: the errors are 0, for those who only
+     * ask what cuts save. */
+    const struct cop_score *const *orders;
+    /* The batch and threads that count; NULL: nothing is measured, milliseconds are 0. */
+    const struct cop_plan_options *plan;
+};
+
+/** Measures the levels.  @p arena keeps everything.  What cop_cut_apply and
+ *  cop_plan_profile return; COP_EINTR.  Tables serve one thread at a time. */
 COP_NODISCARD enum cop_status cop_tables_make(
     struct cop_engine *engine,
     const struct cop_groups *groups,
-    const struct cop_calibration *calibration,
-    const struct cop_plan_options *plan_options, /* mb and threads that count */
+    const struct cop_tables_options *options,
     const struct cop_progress *progress,
     struct cop_arena *arena,
     struct cop_tables **tables,
     struct cop_err *err);
 
 int32_t cop_tables_n_options(const struct cop_tables *tables);
-const struct cop_option *cop_tables_option(const struct cop_tables *tables, int32_t i);
+const struct cop_cut_option *cop_tables_option(
+    const struct cop_tables *tables, int32_t i);
 
 /** What the tables say of a network: choice[i] indexes option i's widths. */
 struct cop_prediction {
@@ -56,6 +65,13 @@ void cop_tables_predict(
     const struct cop_tables *tables,
     const int32_t *choice,
     struct cop_prediction *prediction);
+/** What goes when @p n channels of one group alone are cut, any group, in milliseconds
+ *  also; its whole cost with n = n_channels. */
+void cop_tables_save(
+    const struct cop_tables *tables,
+    int32_t group,
+    int64_t n,
+    struct cop_prediction *saving);
 /** Name of the node that takes most of the time at that choice, and its share. */
 const char *cop_tables_slowest(
     const struct cop_tables *tables, const int32_t *choice, double *share);

@@ -47,7 +47,7 @@ static void print_members(struct cop_text *text, const struct cop_group *group)
 
 /* Packed: int32 channel, float32 score, uint8 kept; in the order of removal. */
 static uint8_t *pack_channels(
-    const struct cop_option *option, int64_t n_removed, struct cop_arena *arena)
+    const struct cop_cut_option *option, int64_t n_removed, struct cop_arena *arena)
 {
     int64_t n = option->widths[0];
     uint8_t *bytes = COP_ARENA_NEW_N(arena, n * CHANNEL_RECORD_BYTES, uint8_t);
@@ -65,7 +65,7 @@ static uint8_t *pack_channels(
 static enum cop_status store_cut(
     struct cop_search_state *state,
     int64_t model_id,
-    const struct cop_option *option,
+    const struct cop_cut_option *option,
     int32_t choice,
     struct cop_err *err)
 {

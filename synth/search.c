@@ -165,11 +165,19 @@ static enum cop_status make_tables(struct cop_search_state *state, struct cop_er
         state->progress,
         &state->calibration,
         err));
+    struct cop_tables_options tables_options = {.plan = &plan_options};
+    COP_TRY(cop_score_all(
+        state->groups,
+        COP_SCORE_RECONSTRUCTION,
+        state->calibration,
+        state->progress,
+        state->arena,
+        &tables_options.orders,
+        err));
     COP_TRY(cop_tables_make(
         state->engine,
         state->groups,
-        state->calibration,
-        &plan_options,
+        &tables_options,
         state->progress,
         state->arena,
         &state->tables,

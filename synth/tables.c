@@ -1,12 +1,13 @@
 /* synth/tables.c - what the generator knows: errors per width, times per node. */
 #include "synth/tables.h"
 
+#include "base/clock.h"
 #include "base/rng.h"
 
-#include <math.h>
 #include <string.h>
 
-enum { PROFILE_REPEATS = 15 };
+enum { LEAST_REPEATS = 3, MOST_REPEATS = 15 };
+static const double PROFILE_FOR_MS = 1000.0; /* per level, within the bounds above */
 static const double level_shares[COP_N_LEVELS] = {1.0, 0.75, 0.5, 0.25};
 
 /* ---- options ------------------------------------------------------------------------ */
@@ -23,16 +24,11 @@ static int64_t width_step(int64_t n_channels, int64_t block)
 static enum cop_status add_option(
     struct cop_tables *tables,
     const struct cop_group *group,
-    const struct cop_calibration *calibration,
+    const struct cop_score *order,
     int64_t block,
     struct cop_err *err)
 {
     int64_t n = group->n_channels;
-    struct cop_score *order = COP_ARENA_NEW_N(tables->arena, n, struct cop_score);
-    if (order == NULL) return COP_FAIL_NOMEM(err);
-    enum cop_score_method method =
-        calibration != NULL ? COP_SCORE_RECONSTRUCTION : COP_SCORE_MAGNITUDE;
-    COP_TRY(cop_score_group(tables->groups, group, method, calibration, order, err));
     int64_t step = width_step(n, block);
     int64_t *widths = COP_ARENA_NEW_N(tables->arena, n / step + 2, int64_t);
     double *errors = COP_ARENA_NEW_N(tables->arena, n / step + 2, double);
@@ -41,10 +37,10 @@ static enum cop_status add_option(
     widths[n_widths++] = n;
     for (int64_t w = (n - 1) / step * step; w >= step; w -= step) {
         widths[n_widths] = w;
-        errors[n_widths++] = order[n - w - 1].error_left;
+        errors[n_widths++] = order != NULL ? order[n - w - 1].error_left : 0.0;
     }
     if (n_widths < 2) return COP_OK;
-    tables->options[tables->n_options++] = (struct cop_option){
+    tables->options[tables->n_options++] = (struct cop_cut_option){
         .group = group,
         .order = order,
         .n_widths = n_widths,
@@ -56,175 +52,78 @@ static enum cop_status add_option(
 
 static enum cop_status add_options(
     struct cop_tables *tables,
-    const struct cop_calibration *calibration,
+    const struct cop_score *const *orders,
     int64_t block,
-    const struct cop_progress *progress,
     struct cop_err *err)
 {
     int32_t n = cop_groups_n(tables->groups);
-    tables->options = COP_ARENA_NEW_N(tables->arena, n, struct cop_option);
+    tables->options = COP_ARENA_NEW_N(tables->arena, n, struct cop_cut_option);
     if (tables->options == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < n; i++) {
-        COP_TRY(cop_progress_check(progress, err));
         const struct cop_group *group = cop_groups_at(tables->groups, i);
-        if (group->frozen_because == NULL && group->n_channels > 1)
-            COP_TRY(add_option(tables, group, calibration, block, err));
-        cop_progress_step(progress, "score groups", i + 1, n);
-    }
-    return COP_OK;
-}
-
-/* ---- how widths scale tensors ----------------------------------------------------------- */
-
-/* Which constant (or else result) tells how much work a node has left after a cut. */
-static const struct cop_value *yardstick(const struct cop_node *node)
-{
-    const struct cop_value *largest = NULL;
-    int64_t macs = 0;
-    if (cop_node_macs(node, &macs, NULL) != COP_OK || macs == 0) return node->dst[0];
-    for (int32_t s = 0; s < node->n_src; s++) {
-        const struct cop_value *src = node->src[s];
-        if (src == NULL || src->data == NULL || src->shape.rank < 2) continue;
-        bool is_larger =
-            largest == NULL || cop_shape_n(&src->shape) > cop_shape_n(&largest->shape);
-        if (is_larger) largest = src;
-    }
-    return largest != NULL ? largest : node->dst[0];
-}
-
-static int32_t n_members_on(
-    const struct cop_tables *tables, const struct cop_value *value)
-{
-    int32_t n = 0;
-    for (int32_t o = 0; o < tables->n_options; o++) {
-        const struct cop_group *group = tables->options[o].group;
-        for (int32_t m = 0; m < group->n_members; m++)
-            n += group->members[m].value == value;
-    }
-    return n;
-}
-
-enum cop_status cop_synth__extent_init(
-    const struct cop_tables *tables,
-    const struct cop_value *value,
-    struct cop_extent *extent,
-    struct cop_err *err)
-{
-    int32_t n = value != NULL ? n_members_on(tables, value) : 0;
-    extent->parts = COP_ARENA_NEW_N(tables->arena, n, struct cop_extent_part);
-    if (extent->parts == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t o = 0; n > 0 && o < tables->n_options; o++) {
-        const struct cop_group *group = tables->options[o].group;
-        for (int32_t m = 0; m < group->n_members; m++) {
-            if (group->members[m].value != value) continue;
-            const int64_t *elements;
-            int64_t per_channel = 0;
-            cop_group_elements(tables->groups, group, m, 0, &elements, &per_channel);
-            int32_t axis = group->members[m].axis;
-            extent->parts[extent->n_parts++] = (struct cop_extent_part){
-                .option = o,
-                .axis = axis,
-                .share = (double)per_channel / (double)value->shape.dim[axis],
-            };
-        }
-    }
-    return COP_OK;
-}
-
-double cop_synth__extent_share(
-    const struct cop_tables *tables,
-    const struct cop_extent *extent,
-    const int32_t *choice)
-{
-    double left[COP_MAX_RANK];
-    for (int a = 0; a < COP_MAX_RANK; a++)
-        left[a] = 1.0;
-    for (int32_t p = 0; p < extent->n_parts; p++) {
-        const struct cop_extent_part *part = &extent->parts[p];
-        const struct cop_option *option = &tables->options[part->option];
-        int64_t removed = option->widths[0] - option->widths[choice[part->option]];
-        left[part->axis] -= part->share * (double)removed;
-    }
-    double product = 1.0;
-    for (int a = 0; a < COP_MAX_RANK; a++)
-        product *= left[a] > 0.0 ? left[a] : 0.0;
-    return product;
-}
-
-static enum cop_status add_extents(
-    struct cop_tables *tables, const struct cop_graph *graph, struct cop_err *err)
-{
-    tables->n_nodes = cop_graph_n_nodes(graph);
-    tables->nodes =
-        COP_ARENA_NEW_N(tables->arena, tables->n_nodes, struct cop_node_cost);
-    int32_t n_values = cop_graph_n_values(graph);
-    tables->consts = COP_ARENA_NEW_N(tables->arena, n_values, struct cop_const_cost);
-    if (tables->nodes == NULL || tables->consts == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < tables->n_nodes; i++) {
-        struct cop_node_cost *cost = &tables->nodes[i];
-        cost->node = cop_graph_node(graph, i);
-        COP_TRY(cop_node_macs(cost->node, &cost->macs, err));
+        if (group->frozen_because != NULL || group->n_channels < 2) continue;
         COP_TRY(
-            cop_synth__extent_init(tables, yardstick(cost->node), &cost->extent, err));
-    }
-    for (int32_t i = 0; i < n_values; i++) {
-        const struct cop_value *value = cop_graph_value(graph, i);
-        if (value == NULL || value->data == NULL || value->dtype != COP_F32) continue;
-        struct cop_const_cost *cost = &tables->consts[tables->n_consts++];
-        cost->n = cop_shape_n(&value->shape);
-        COP_TRY(cop_synth__extent_init(tables, value, &cost->extent, err));
+            add_option(tables, group, orders != NULL ? orders[i] : NULL, block, err));
     }
     return COP_OK;
 }
 
 /* ---- measured times -------------------------------------------------------------------- */
 
-static struct cop_node_cost *find_cost(const struct cop_tables *tables, int32_t node_id)
+/* The node of a fused step that carries its time: the one with most work.  -1: none. */
+static int32_t carrier(
+    const struct cop_tables *tables,
+    const int32_t *position_of, /* by node id */
+    const struct cop_plan_step *step)
 {
-    for (int32_t i = 0; i < tables->n_nodes; i++) {
-        if (tables->nodes[i].node->id == node_id) return &tables->nodes[i];
-    }
-    return NULL;
-}
-
-/* The node of a fused step that carries its time: the one with most work. */
-static struct cop_node_cost *carrier(
-    const struct cop_tables *tables, const struct cop_plan_step *step)
-{
-    struct cop_node_cost *best = NULL;
+    int32_t best = -1;
     for (int32_t i = 0; i < step->n_nodes; i++) {
-        struct cop_node_cost *cost = find_cost(tables, step->node_ids[i]);
-        if (cost != NULL && (best == NULL || cost->macs > best->macs)) best = cost;
+        int32_t at = position_of[step->node_ids[i]];
+        if (best < 0 || tables->work->nodes[at].size > tables->work->nodes[best].size)
+            best = at;
     }
     return best;
 }
 
-static void record_level(
-    struct cop_tables *tables, int32_t level, const struct cop_plan *plan)
+static enum cop_status record_level(
+    struct cop_tables *tables,
+    int32_t level,
+    const struct cop_plan *plan,
+    struct cop_err *err)
 {
+    int32_t n_ids = 0;
+    for (int32_t i = 0; i < tables->work->n_nodes; i++) {
+        int32_t id = tables->work->nodes[i].node->id;
+        if (id >= n_ids) n_ids = id + 1;
+    }
+    int32_t *position_of = COP_ARENA_NEW_N(tables->arena, n_ids, int32_t);
+    if (position_of == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < tables->work->n_nodes; i++)
+        position_of[tables->work->nodes[i].node->id] = i;
     double loose = 0.0; /* reorders belong to no node: spread over all */
     double bound = 0.0;
     for (int32_t i = 0; i < cop_plan_n_steps(plan); i++) {
         struct cop_plan_step step;
         cop_plan_step(plan, i, &step);
-        struct cop_node_cost *cost = carrier(tables, &step);
-        if (cost == NULL) {
+        int32_t at = carrier(tables, position_of, &step);
+        if (at < 0) {
             loose += step.ms;
             continue;
         }
-        cost->ms[level] += step.ms;
+        tables->times[at].ms[level] += step.ms;
         bound += step.ms;
     }
     double factor = bound > 0.0 ? (bound + loose) / bound : 1.0;
-    for (int32_t i = 0; i < tables->n_nodes; i++)
-        tables->nodes[i].ms[level] *= factor;
+    for (int32_t i = 0; i < tables->work->n_nodes; i++)
+        tables->times[i].ms[level] *= factor;
+    return COP_OK;
 }
 
 static void uniform_choice(
     const struct cop_tables *tables, double share, int32_t *choice)
 {
     for (int32_t o = 0; o < tables->n_options; o++) {
-        const struct cop_option *option = &tables->options[o];
+        const struct cop_cut_option *option = &tables->options[o];
         choice[o] = 0;
         while (choice[o] + 1 < option->n_widths &&
                (double)option->widths[choice[o] + 1] >=
@@ -253,7 +152,12 @@ static enum cop_status profile(struct cop_plan *plan, struct cop_err *err)
         starts[i] = elements;
     }
     if (status == COP_OK) status = cop_plan_run(plan, starts, NULL, err);
-    if (status == COP_OK) status = cop_plan_profile(plan, PROFILE_REPEATS, err);
+    double before = cop_clock_ms();
+    if (status == COP_OK) status = cop_plan_run(plan, starts, NULL, err);
+    double repeats = PROFILE_FOR_MS / (cop_clock_ms() - before + 1e-3);
+    if (repeats > MOST_REPEATS) repeats = MOST_REPEATS;
+    if (repeats < LEAST_REPEATS) repeats = LEAST_REPEATS;
+    if (status == COP_OK) status = cop_plan_profile(plan, (int)repeats, err);
     cop_arena_destroy(scratch);
     return status;
 }
@@ -268,9 +172,10 @@ static enum cop_status measure_level(
     int32_t *choice = COP_ARENA_NEW_N(tables->arena, tables->n_options, int32_t);
     if (choice == NULL) return COP_FAIL_NOMEM(err);
     uniform_choice(tables, level_shares[level], choice);
-    for (int32_t i = 0; i < tables->n_nodes; i++)
-        tables->nodes[i].x[level] =
-            cop_synth__extent_share(tables, &tables->nodes[i].extent, choice);
+    cop_synth__set_removed(tables, choice);
+    for (int32_t i = 0; i < tables->work->n_nodes; i++)
+        tables->times[i].x[level] =
+            cop_work_left(&tables->work->nodes[i], tables->removed);
     struct cop_cut cut = {0};
     COP_TRY(cop_tables_cut(tables, choice, tables->arena, &cut, err));
     struct cop_graph *small = NULL;
@@ -279,7 +184,7 @@ static enum cop_status measure_level(
     if (status == COP_OK)
         status = cop_plan_create(engine, small, plan_options, &plan, err);
     if (status == COP_OK) status = profile(plan, err);
-    if (status == COP_OK) record_level(tables, level, plan);
+    if (status == COP_OK) status = record_level(tables, level, plan, err);
     cop_plan_destroy(plan);
     cop_graph_destroy(small);
     return status;
@@ -288,24 +193,32 @@ static enum cop_status measure_level(
 enum cop_status cop_tables_make(
     struct cop_engine *engine,
     const struct cop_groups *groups,
-    const struct cop_calibration *calibration,
-    const struct cop_plan_options *plan_options,
+    const struct cop_tables_options *options,
     const struct cop_progress *progress,
     struct cop_arena *arena,
     struct cop_tables **tables,
     struct cop_err *err)
 {
     struct cop_tables *made = COP_ARENA_NEW(arena, struct cop_tables);
+    int32_t n_nodes = cop_graph_n_nodes(cop_groups_graph(groups));
     if (made == NULL) return COP_FAIL_NOMEM(err);
     made->arena = arena;
     made->groups = groups;
+    made->is_timed = options->plan != NULL;
+    made->times = COP_ARENA_NEW_N(arena, n_nodes, struct cop_node_times);
+    made->removed = COP_ARENA_NEW_N(arena, cop_groups_n(groups), int64_t);
+    made->is_known = COP_ARENA_NEW_N(arena, cop_groups_n(groups), bool);
+    made->steps = COP_ARENA_NEW_N(arena, cop_groups_n(groups), struct cop_step);
+    if (made->times == NULL || made->removed == NULL || made->is_known == NULL ||
+        made->steps == NULL)
+        return COP_FAIL_NOMEM(err);
     struct cop_engine_info info;
     cop_engine_describe(engine, &info);
-    COP_TRY(add_options(made, calibration, info.channel_block, progress, err));
-    COP_TRY(add_extents(made, cop_groups_graph(groups), err));
-    for (int32_t level = 0; level < COP_N_LEVELS; level++) {
+    COP_TRY(add_options(made, options->orders, info.channel_block, err));
+    COP_TRY(cop_work_find(groups, arena, &made->work, err));
+    for (int32_t level = 0; level < COP_N_LEVELS && made->is_timed; level++) {
         COP_TRY(cop_progress_check(progress, err));
-        COP_TRY(measure_level(made, engine, plan_options, level, err));
+        COP_TRY(measure_level(made, engine, options->plan, level, err));
         cop_progress_step(progress, "measure node times", level + 1, COP_N_LEVELS);
     }
     *tables = made;
@@ -317,7 +230,8 @@ int32_t cop_tables_n_options(const struct cop_tables *tables)
     return tables->n_options;
 }
 
-const struct cop_option *cop_tables_option(const struct cop_tables *tables, int32_t i)
+const struct cop_cut_option *cop_tables_option(
+    const struct cop_tables *tables, int32_t i)
 {
     return &tables->options[i];
 }
@@ -326,18 +240,32 @@ const struct cop_option *cop_tables_option(const struct cop_tables *tables, int3
 
 /* Piecewise linear in the share of work left, through the measured levels; below the last
  * level proportional to it. */
-double cop_synth__node_ms(const struct cop_node_cost *cost, double x)
+double cop_synth__node_ms(const struct cop_tables *tables, int32_t node, double x)
 {
-    if (x >= cost->x[0]) return cost->ms[0];
+    const struct cop_node_times *times = &tables->times[node];
+    if (!tables->is_timed || x >= times->x[0]) return times->ms[0];
     for (int l = 1; l < COP_N_LEVELS; l++) {
-        if (x < cost->x[l]) continue;
-        double span = cost->x[l - 1] - cost->x[l];
-        if (span <= 0.0) return cost->ms[l];
-        double t = (x - cost->x[l]) / span;
-        return cost->ms[l] + t * (cost->ms[l - 1] - cost->ms[l]);
+        if (x < times->x[l]) continue;
+        double span = times->x[l - 1] - times->x[l];
+        if (span <= 0.0) return times->ms[l];
+        double t = (x - times->x[l]) / span;
+        return times->ms[l] + t * (times->ms[l - 1] - times->ms[l]);
     }
-    double last = cost->x[COP_N_LEVELS - 1];
-    return last > 0.0 ? cost->ms[COP_N_LEVELS - 1] * x / last : 0.0;
+    double last = times->x[COP_N_LEVELS - 1];
+    return last > 0.0 ? times->ms[COP_N_LEVELS - 1] * x / last : 0.0;
+}
+
+void cop_synth__set_removed(const struct cop_tables *tables, const int32_t *choice)
+{
+    memset(
+        tables->removed,
+        0,
+        (size_t)cop_groups_n(tables->groups) * sizeof *tables->removed);
+    for (int32_t o = 0; o < tables->n_options; o++) {
+        const struct cop_cut_option *option = &tables->options[o];
+        tables->removed[option->group->id] =
+            option->widths[0] - option->widths[choice[o]];
+    }
 }
 
 void cop_tables_predict(
@@ -345,17 +273,38 @@ void cop_tables_predict(
     const int32_t *choice,
     struct cop_prediction *prediction)
 {
+    const struct cop_work *work = tables->work;
     *prediction = (struct cop_prediction){0};
-    for (int32_t i = 0; i < tables->n_nodes; i++) {
-        const struct cop_node_cost *cost = &tables->nodes[i];
-        double x = cop_synth__extent_share(tables, &cost->extent, choice);
-        prediction->ms += cop_synth__node_ms(cost, x);
-        prediction->macs += (double)cost->macs * x;
+    cop_synth__set_removed(tables, choice);
+    for (int32_t i = 0; i < work->n_nodes; i++) {
+        double x = cop_work_left(&work->nodes[i], tables->removed);
+        prediction->ms += cop_synth__node_ms(tables, i, x);
+        prediction->macs += (double)work->nodes[i].size * x;
     }
-    for (int32_t i = 0; i < tables->n_consts; i++) {
-        const struct cop_const_cost *cost = &tables->consts[i];
-        prediction->params +=
-            (double)cost->n * cop_synth__extent_share(tables, &cost->extent, choice);
+    for (int32_t i = 0; i < work->n_consts; i++)
+        prediction->params += (double)work->consts[i].size *
+                              cop_work_left(&work->consts[i], tables->removed);
+}
+
+void cop_tables_save(
+    const struct cop_tables *tables,
+    int32_t group,
+    int64_t n,
+    struct cop_prediction *saving)
+{
+    struct cop_work_saving saved = cop_work_save(tables->work, group, n);
+    *saving = (struct cop_prediction){.macs = saved.macs, .params = saved.params};
+    const struct cop_work_touched *touched = &tables->work->touched[group];
+    memset(
+        tables->removed,
+        0,
+        (size_t)cop_groups_n(tables->groups) * sizeof *tables->removed);
+    tables->removed[group] = n;
+    for (int32_t i = 0; i < touched->n_nodes; i++) {
+        int32_t node = touched->nodes[i];
+        double x = cop_work_left(&tables->work->nodes[node], tables->removed);
+        saving->ms +=
+            cop_synth__node_ms(tables, node, 1.0) - cop_synth__node_ms(tables, node, x);
     }
 }
 
@@ -365,14 +314,15 @@ const char *cop_tables_slowest(
     double total = 0.0;
     double most = 0.0;
     const char *name = "";
-    for (int32_t i = 0; i < tables->n_nodes; i++) {
-        const struct cop_node_cost *cost = &tables->nodes[i];
-        double x = cop_synth__extent_share(tables, &cost->extent, choice);
-        double ms = cop_synth__node_ms(cost, x);
+    cop_synth__set_removed(tables, choice);
+    for (int32_t i = 0; i < tables->work->n_nodes; i++) {
+        const struct cop_work_item *item = &tables->work->nodes[i];
+        double x = cop_work_left(item, tables->removed);
+        double ms = cop_synth__node_ms(tables, i, x);
         total += ms;
         if (ms <= most) continue;
         most = ms;
-        name = cost->node->name;
+        name = item->node->name;
     }
     *share = total > 0.0 ? most / total : 0.0;
     return name;
@@ -389,14 +339,16 @@ enum cop_status cop_tables_cut(
     const uint8_t **keep = COP_ARENA_NEW_N(arena, n_groups, const uint8_t *);
     if (keep == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t o = 0; o < tables->n_options; o++) {
-        const struct cop_option *option = &tables->options[o];
+        const struct cop_cut_option *option = &tables->options[o];
         if (choice[o] == 0) continue;
         uint8_t *mask = COP_ARENA_NEW_N(arena, option->widths[0], uint8_t);
         if (mask == NULL) return COP_FAIL_NOMEM(err);
         memset(mask, 1, (size_t)option->widths[0]);
         int64_t n_removed = option->widths[0] - option->widths[choice[o]];
-        for (int64_t i = 0; i < n_removed; i++)
-            mask[option->order[i].channel] = 0;
+        for (int64_t i = 0; i < n_removed; i++) {
+            bool is_scored = option->order != NULL;
+            mask[is_scored ? option->order[i].channel : option->widths[0] - 1 - i] = 0;
+        }
         keep[option->group->id] = mask;
     }
     cut->keep = keep;

@@ -4,51 +4,36 @@
 
 #include "synth/generate.h"
 
-/** A tensor that shrinks with some options: left = product over axes of
- *  1 - sum(share * channels removed). */
-struct cop_extent_part {
-    int32_t option;
-    int32_t axis;
-    double share; /* of that axis, per channel */
-};
-struct cop_extent {
-    struct cop_extent_part *parts;
-    int32_t n_parts;
-};
-
-struct cop_node_cost {
-    const struct cop_node *node;
-    int64_t macs;
-    struct cop_extent extent;
-    double x[COP_N_LEVELS];  /* share of work left at each measured level, descending */
+/** Times of one node at the levels. */
+struct cop_node_times {
+    double x[COP_N_LEVELS];  /* share of work left at each level, descending */
     double ms[COP_N_LEVELS]; /* measured there */
 };
 
-struct cop_const_cost {
-    int64_t n; /* elements */
-    struct cop_extent extent;
+/** The best way found to narrow one option. */
+struct cop_step {
+    int32_t width;   /* -1: none saves anything */
+    double worth;    /* saved per error */
+    double saved[3]; /* ms, MACs, parameters */
 };
 
 struct cop_tables {
     struct cop_arena *arena;
     const struct cop_groups *groups;
-    struct cop_option *options;
+    struct cop_cut_option *options;
     int32_t n_options;
-    struct cop_node_cost *nodes;
-    int32_t n_nodes;
-    struct cop_const_cost *consts;
-    int32_t n_consts;
+    struct cop_work *work;
+    struct cop_node_times *times; /* by position in the graph */
+    bool is_timed;
+    /* scratch of predictions and of the generator */
+    int64_t *removed;       /* by group id */
+    struct cop_step *steps; /* by option */
+    bool *is_known;         /* by group id: the option's step is up to date */
 };
 
-COP_NODISCARD enum cop_status cop_synth__extent_init(
-    const struct cop_tables *tables,
-    const struct cop_value *value,
-    struct cop_extent *extent,
-    struct cop_err *err);
-double cop_synth__extent_share(
-    const struct cop_tables *tables,
-    const struct cop_extent *extent,
-    const int32_t *choice);
-double cop_synth__node_ms(const struct cop_node_cost *cost, double x);
+/** Fills tables->removed from a choice. */
+void cop_synth__set_removed(const struct cop_tables *tables, const int32_t *choice);
+/** Milliseconds of the node at that position when the share @p x of its work is left. */
+double cop_synth__node_ms(const struct cop_tables *tables, int32_t node, double x);
 
 #endif

@@ -31,6 +31,19 @@ $ coppice inspect model --json | json_check $SOURCE/docs/json.md inspect
 > keys as documented
 $ coppice inspect model --no-time --json | json_check $SOURCE/docs/json.md inspect
 > keys as documented
+$ coppice inspect model --groups
+> group 0: input, 3 channels
+>   frozen because it is the network's input 'input'
+> group 1: stem, * channels, cut by *
+>   one step saves  * MACs (* %), * parameters, * ms
+>   all channels    * ms
+>   role *tensor *axis *elements *op *layer
+>   producer  stem.weight * 0  0..* Conv *stem
+>   consumer *
+> groups *frozen
+> time * ms, all layers
+$ coppice inspect model --groups --no-time --json | json_check $SOURCE/docs/json.md 'inspect --groups'
+> keys as documented
 
 $ coppice data add val.bin --name val --shape 3x48x48
 > added val: 140 samples of 7 classes (records)

@@ -10,5 +10,6 @@ int main(void)
     failed += run_score_tests();
     failed += run_repair_tests();
     failed += run_calibrate_tests();
+    failed += run_work_tests();
     return failed != 0;
 }

@@ -10,5 +10,6 @@ int run_oracle_tests(void);
 int run_score_tests(void);
 int run_repair_tests(void);
 int run_calibrate_tests(void);
+int run_work_tests(void);
 
 #endif

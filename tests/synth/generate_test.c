@@ -24,9 +24,12 @@ static int set_up(void **state)
     f = (struct fixture){.graph = small_net(7), .arena = cop_arena_create()};
     assert_ok(cop_engine_create(&f.engine, &err));
     assert_ok(cop_groups_find(f.graph, &f.groups, &err));
-    const struct cop_plan_options options = {.mb = 1, .threads = 1};
-    assert_ok(cop_tables_make(
-        f.engine, f.groups, NULL, &options, NULL, f.arena, &f.tables, &err));
+    const struct cop_plan_options plan = {.mb = 1, .threads = 1};
+    struct cop_tables_options options = {.plan = &plan};
+    assert_ok(cop_score_all(
+        f.groups, COP_SCORE_MAGNITUDE, NULL, NULL, f.arena, &options.orders, &err));
+    assert_ok(
+        cop_tables_make(f.engine, f.groups, &options, NULL, f.arena, &f.tables, &err));
     f.n = cop_tables_n_options(f.tables);
     *state = &f;
     return 0;
@@ -47,7 +50,7 @@ static void options_descend(void **state)
     const struct fixture *f = *state;
     assert_true(f->n >= 4); /* stem = conv2, conv1, left, right */
     for (int32_t o = 0; o < f->n; o++) {
-        const struct cop_option *option = cop_tables_option(f->tables, o);
+        const struct cop_cut_option *option = cop_tables_option(f->tables, o);
         assert_int_equal(option->widths[0], option->group->n_channels);
         for (int32_t w = 1; w < option->n_widths; w++) {
             assert_true(option->widths[w] < option->widths[w - 1]);
@@ -124,7 +127,7 @@ static void costly_groups_are_spared(void **state)
     assert_true(cop_generate(f->tables, coefficients, &budget, choice));
     int32_t cut_most = 0;
     for (int32_t o = 0; o < f->n; o++) {
-        const struct cop_option *option = cop_tables_option(f->tables, o);
+        const struct cop_cut_option *option = cop_tables_option(f->tables, o);
         observed[o] = option->errors[choice[o]];
         if (choice[o] > choice[cut_most]) cut_most = o;
     }
