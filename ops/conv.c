@@ -191,6 +191,9 @@ static enum cop_status conv_refit(
     return COP_OK;
 }
 
+static const struct conv_attrs pointwise = {
+    .window = {.auto_pad = "NOTSET"}, .group = 1};
+
 /* A depthwise convolution mixes no channels: nothing there to solve for.  Repair reads
  * images only. */
 static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
@@ -220,7 +223,8 @@ static bool conv_linear(const struct cop_node *node, struct cop_linear *linear)
         .g = attrs->group,
         .strides = {window.strides[0], window.strides[1]},
         .dilations = {window.dilates[0], window.dilates[1]},
-        .pads_l = {window.pads_l[0], window.pads_l[1]}};
+        .pads_l = {window.pads_l[0], window.pads_l[1]},
+        .pointwise = &pointwise};
     return true;
 }
 

@@ -140,7 +140,8 @@ static bool gemm_linear(const struct cop_node *node, struct cop_linear *linear)
         .in_axis = axes.weights_in,
         .out_axis = axes.weights_out,
         .dst_axis = 1,
-        .g = 1};
+        .g = 1,
+        .pointwise = attrs->transA == 0 ? attrs : NULL};
     return true;
 }
 
@@ -290,7 +291,8 @@ static bool matmul_linear(const struct cop_node *node, struct cop_linear *linear
         .in_axis = 0,
         .out_axis = 1,
         .dst_axis = last,
-        .g = 1};
+        .g = 1,
+        .pointwise = ""}; /* no attributes */
     return true;
 }
 

@@ -117,7 +117,7 @@ static void set_shift(struct cop_moments *moments, const struct cop_view *view)
     }
 }
 
-static enum cop_status add_batch(
+enum cop_status cop_moments__add(
     struct cop_moments *moments, const struct cop_view *view, struct cop_err *err)
 {
     int64_t n = moments->n;
@@ -161,7 +161,7 @@ static enum cop_status add_batch(
     return COP_OK;
 }
 
-static void finish_moments(struct cop_moments *moments)
+void cop_moments__finish(struct cop_moments *moments)
 {
     int64_t n = moments->n;
     double count = moments->count > 0 ? (double)moments->count : 1.0;
@@ -229,7 +229,7 @@ static enum cop_status visit(
     struct cop_moments *moments = &calibration->moments[i];
     const struct cop_view view =
         cop_view__make(value->elements, &value->shape, moments->axis, moments->block);
-    return add_batch(moments, &view, err);
+    return cop_moments__add(moments, &view, err);
 }
 
 static enum cop_status measure(
@@ -261,7 +261,7 @@ static enum cop_status measure(
     };
     COP_TRY(cop_probe__run(&probe, err));
     for (int32_t i = 0; i < calibration->n_moments; i++)
-        finish_moments(&calibration->moments[i]);
+        cop_moments__finish(&calibration->moments[i]);
     for (int32_t i = 0; i < calibration->n_spreads; i++)
         cop_spread__finish(&calibration->spreads[i]);
     return COP_OK;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "prune/calibrate.h"
+#include "prune/view_impl.h"
 
 /** First and second moments of the source of a reader, channel by channel. */
 struct cop_moments {
@@ -41,6 +42,11 @@ const struct cop_moments *cop_calibration__moments(
     const struct cop_calibration *calibration,
     const struct cop_value *value,
     int32_t axis);
+
+/** Adds the rows of one batch to the sums in mean and gram, until cop_moments__finish. */
+COP_NODISCARD enum cop_status cop_moments__add(
+    struct cop_moments *moments, const struct cop_view *view, struct cop_err *err);
+void cop_moments__finish(struct cop_moments *moments);
 
 /** Adds one batch to the sums in mean and deviation (sum and sum of squares until
  *  cop_spread__finish). */

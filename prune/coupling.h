@@ -72,6 +72,10 @@ struct cop_linear {
     int64_t strides[2];
     int64_t dilations[2];
     int64_t pads_l[2];
+    /* Attributes (op->attrs_size bytes) with which the same operator, its axes as above,
+     * maps channels at each position without a window: the second of two factors.  NULL:
+     * there are none. */
+    const void *pointwise;
 };
 
 /** How one kind of operator ties its axes.  Constant; shared by operators. */

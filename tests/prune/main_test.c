@@ -11,5 +11,6 @@ int main(void)
     failed += run_repair_tests();
     failed += run_calibrate_tests();
     failed += run_work_tests();
+    failed += run_lowrank_tests();
     return failed != 0;
 }

@@ -11,5 +11,6 @@ int run_score_tests(void);
 int run_repair_tests(void);
 int run_calibrate_tests(void);
 int run_work_tests(void);
+int run_lowrank_tests(void);
 
 #endif
