@@ -172,7 +172,7 @@ static const char *node_name(const struct cop_graph *graph, int32_t id)
 
 static enum cop_status profile(struct subject *subject, long n, struct cop_err *err)
 {
-    COP_TRY(cop_plan_profile(subject->plan, (int)n, err));
+    COP_TRY(cop_plan_profile(subject->plan, (int)n, NULL, NULL, err));
     double sum = 0.0;
     for (int32_t i = 0; i < cop_plan_n_steps(subject->plan); i++) {
         struct cop_plan_step step;

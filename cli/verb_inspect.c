@@ -196,7 +196,8 @@ static enum cop_status time_layers(
         .mb = o->batch, .threads = (int)cli->threads, .purpose = COP_PURPOSE_INFER};
     COP_TRY(cop_plan_create(cli->engine, graph, &plan_options, &plan, err));
     enum cop_status status = run_once(plan, cli->arena, err);
-    if (status == COP_OK) status = cop_plan_profile(plan, (int)o->runs, err);
+    if (status == COP_OK)
+        status = cop_plan_profile(plan, (int)o->runs, NULL, NULL, err);
     if (status == COP_OK) share_out(plan, inspection);
     cop_plan_destroy(plan);
     return status;

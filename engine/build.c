@@ -253,6 +253,7 @@ enum cop_status cop_plan__add_step(
     fresh->n_args = n_args;
     fresh->kind = prim != NULL ? cop_prim_kind_name(prim->kind) : "reorder";
     fresh->impl = "coppice";
+    fresh->prim = prim;
     if (prim != NULL) {
         fresh->nodes = prim->nodes;
         fresh->n_nodes = prim->n_nodes;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -317,6 +318,37 @@ int32_t cop_md_rank(const struct cop_md *md)
 int64_t cop_md_dim(const struct cop_md *md, int32_t axis)
 {
     return md->v2.dims[axis];
+}
+
+char *cop_md_layout(const struct cop_md *md, char *text, size_t text_bytes)
+{
+    const dnnl_blocking_desc_t *blocking = &md->v2.format_desc.blocking;
+    const char *names = md->v2.ndims == 4 ? "nchw" : "abcdefghijkl";
+    bool is_placed[DNNL_MAX_NDIMS] = {false};
+    size_t n = 0;
+    text[0] = '\0';
+    if (md->v2.format_kind != dnnl_blocked) return text;
+    for (int i = 0; i < md->v2.ndims && n + 1 < text_bytes; i++) {
+        int next = -1; /* of equal strides the first axis */
+        for (int k = 0; k < md->v2.ndims; k++) {
+            if (is_placed[k]) continue;
+            if (next < 0 || blocking->strides[k] > blocking->strides[next]) next = k;
+        }
+        bool is_blocked = false;
+        for (int k = 0; k < blocking->inner_nblks; k++)
+            is_blocked = is_blocked || blocking->inner_idxs[k] == next;
+        is_placed[next] = true;
+        text[n++] = (char)(is_blocked ? toupper(names[next]) : names[next]);
+        text[n] = '\0';
+    }
+    for (int k = 0; k < blocking->inner_nblks && n < text_bytes; k++)
+        n += (size_t)snprintf(
+            text + n,
+            text_bytes - n,
+            "%d%c",
+            (int)blocking->inner_blks[k],
+            names[blocking->inner_idxs[k]]);
+    return text;
 }
 
 void cop_md_offsets(const struct cop_md *md, int32_t axis, int64_t *offset)

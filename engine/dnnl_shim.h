@@ -105,6 +105,9 @@ int64_t cop_md_dim(const struct cop_md *md, int32_t axis);
 int32_t cop_md_channel_block(const struct cop_md *md);
 /** Elements from one step of @p axis, or one block of them, to the next. */
 int64_t cop_md_stride(const struct cop_md *md, int32_t axis);
+/** The axes from the longest stride to the shortest, blocks behind them: "nchw", "nhwc",
+ *  "nChw16c"; axes of other ranks are "abc...".  Returns @p text. */
+char *cop_md_layout(const struct cop_md *md, char *text, size_t text_bytes);
 /** Element (i0, i1, ...) lies at offset[0][i0] + offset[1][i1] + ... elements. */
 void cop_md_offsets(const struct cop_md *md, int32_t axis, int64_t *offset);
 

@@ -148,18 +148,31 @@ struct cop_plan_memory {
 };
 void cop_plan_memory(const struct cop_plan *plan, struct cop_plan_memory *memory);
 
-/** One fused primitive of the plan. */
+enum { COP_LAYOUT_TEXT = 24 };
+
+/** One fused primitive of the plan.  What it does is counted for the whole batch. */
 struct cop_plan_step {
     const char *kind;        /* "convolution", "reorder", ... */
-    const char *impl;        /* oneDNN's implementation name, or "coppice" */
+    const char *impl;        /* oneDNN's implementation name, or ours */
     const int32_t *node_ids; /* graph nodes computed here; empty for pure reorders */
     int32_t n_nodes;
-    double ms; /* of the last profiled run, median over its repeats */
+    int64_t flops; /* two per multiply-accumulate of a convolution or product by its
+                      definition, however it is computed; else 0 */
+    int64_t bytes; /* every array it reads or writes, once, without padding */
+    char src_layout[COP_LAYOUT_TEXT]; /* of the first source: "nhwc", "nChw16c", ... */
+    char dst_layout[COP_LAYOUT_TEXT];
+    double ms; /* of the last profile, median over its repeats */
 };
 int32_t cop_plan_n_steps(const struct cop_plan *plan);
 void cop_plan_step(const struct cop_plan *plan, int32_t i, struct cop_plan_step *step);
-/** Runs @p repeats times on the last inputs, timing each step. */
+/** After a run: runs @p repeats times on what the plan holds, timing each step.  With
+ *  @p starts given as for cop_plan_run, each of these runs is followed by an ordinary one,
+ *  and *wall_ms is the median time of those; else both are NULL. */
 COP_NODISCARD enum cop_status cop_plan_profile(
-    struct cop_plan *plan, int repeats, struct cop_err *err);
+    struct cop_plan *plan,
+    int repeats,
+    const float *const *starts,
+    double *wall_ms,
+    struct cop_err *err);
 
 #endif

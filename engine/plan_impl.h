@@ -65,6 +65,7 @@ struct cop_step_arg {
 struct cop_step {
     const char *kind;
     const char *impl;
+    const struct cop_prim *prim; /* NULL: a reorder */
     const int32_t *nodes;
     int32_t n_nodes;
     struct cop_step_arg *args; /* the result is last */

@@ -1,11 +1,7 @@
-/* engine/run.c - running steps, forcing masked channels, timing. */
+/* engine/run.c - running steps, forcing masked channels. */
 #include "engine/plan_impl.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "base/par.h"
-
-#include <stdlib.h>
 
 /* ---- masks ---------------------------------------------------------------------------- */
 
@@ -86,59 +82,4 @@ enum cop_status cop_plan__run_steps(
         if (times != NULL) times[i] = cop_clock_ms() - begun;
     }
     return COP_OK;
-}
-
-/* ---- profile --------------------------------------------------------------------------- */
-
-int32_t cop_plan_n_steps(const struct cop_plan *plan)
-{
-    return plan->n_steps;
-}
-
-void cop_plan_step(const struct cop_plan *plan, int32_t i, struct cop_plan_step *step)
-{
-    const struct cop_step *own = plan->steps[i];
-    *step = (struct cop_plan_step){
-        .kind = own->kind,
-        .impl = own->impl,
-        .node_ids = own->nodes,
-        .n_nodes = own->n_nodes,
-        .ms = own->ms,
-    };
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-enum cop_status cop_plan_profile(
-    struct cop_plan *plan, int repeats, struct cop_err *err)
-{
-    if (repeats < 1) return COP_FAIL(err, COP_EINVAL, "%d repeats", repeats);
-    if (!plan->has_run) return COP_FAIL(err, COP_EINVAL, "the plan has not run yet");
-    size_t n = (size_t)plan->n_steps;
-    size_t r = (size_t)repeats;
-    double *times = cop_mem_array(n * r, sizeof *times); /* [repeats][n_steps] */
-    double *one = cop_mem_array(r, sizeof *one);
-    enum cop_status status = COP_OK;
-    int before = cop_par_threads();
-    cop_par_set_threads(plan->threads);
-    if (times == NULL || one == NULL) status = COP_FAIL_NOMEM(err);
-    for (size_t k = 0; status == COP_OK && k < r; k++)
-        status = cop_plan__run_steps(plan, times + k * n, err);
-    cop_par_set_threads(before);
-    for (size_t i = 0; status == COP_OK && i < n; i++) {
-        for (size_t k = 0; k < r; k++)
-            one[k] = times[k * n + i];
-        qsort(one, r, sizeof *one, ascending);
-        plan->steps[i]->ms =
-            r % 2 == 1 ? one[r / 2] : (one[r / 2 - 1] + one[r / 2]) / 2;
-        plan->steps[i]->ms *= (double)plan->n_slices;
-    }
-    cop_mem_free(one);
-    cop_mem_free(times);
-    return status;
 }

@@ -157,7 +157,7 @@ static enum cop_status profile(struct cop_plan *plan, struct cop_err *err)
     double repeats = PROFILE_FOR_MS / (cop_clock_ms() - before + 1e-3);
     if (repeats > MOST_REPEATS) repeats = MOST_REPEATS;
     if (repeats < LEAST_REPEATS) repeats = LEAST_REPEATS;
-    if (status == COP_OK) status = cop_plan_profile(plan, (int)repeats, err);
+    if (status == COP_OK) status = cop_plan_profile(plan, (int)repeats, NULL, NULL, err);
     cop_arena_destroy(scratch);
     return status;
 }

@@ -531,7 +531,7 @@ static void profile_times_every_step(void **state)
     struct toy_values *values = toy_values_create(graph, 1, &rng);
     const struct cop_plan_options options = {.mb = 1};
     struct cop_plan *plan = plan_of(graph, &options);
-    assert_fails(cop_plan_profile(plan, 3, &err), COP_EINVAL);
+    assert_fails(cop_plan_profile(plan, 3, NULL, NULL, &err), COP_EINVAL);
     int32_t end = cop_graph_output(graph, 0)->id;
     int64_t n = count(values, end);
     float *x = toy_floats(values, cop_graph_input(graph, 0)->id);
@@ -539,7 +539,7 @@ static void profile_times_every_step(void **state)
     float *after = calloc((size_t)n, sizeof *after);
     assert_ok(
         cop_plan_run(plan, (const float *const[]){x}, (float *const[]){before}, &err));
-    assert_ok(cop_plan_profile(plan, 4, &err));
+    assert_ok(cop_plan_profile(plan, 4, NULL, NULL, &err));
     double sum = 0.0;
     for (int32_t i = 0; i < cop_plan_n_steps(plan); i++) {
         struct cop_plan_step step;
