@@ -172,8 +172,14 @@ static const char *node_name(const struct cop_graph *graph, int32_t id)
 
 static enum cop_status profile(struct subject *subject, long n, struct cop_err *err)
 {
-    COP_TRY(cop_plan_profile(subject->plan, (int)n, NULL, NULL, err));
-    double sum = 0.0;
+    struct cop_plan_times times;
+    COP_TRY(cop_plan_profile(
+        subject->plan,
+        (const float *const *)subject->starts,
+        subject->ends,
+        (int)n,
+        &times,
+        err));
     for (int32_t i = 0; i < cop_plan_n_steps(subject->plan); i++) {
         struct cop_plan_step step;
         cop_plan_step(subject->plan, i, &step);
@@ -181,9 +187,8 @@ static enum cop_status profile(struct subject *subject, long n, struct cop_err *
         for (int32_t k = 0; k < step.n_nodes; k++)
             printf(" %s", node_name(subject->graph, step.node_ids[k]));
         printf("\n");
-        sum += step.ms;
     }
-    printf("%9.4f  sum\n", sum);
+    printf("%9.4f  sum of %.4f\n", times.steps_ms, times.wall_ms);
     return COP_OK;
 }
 

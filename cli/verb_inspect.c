@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "cli/inputs.h"
 #include "cli/inspect_groups.h"
+#include "cli/inspect_profile.h"
 #include "cli/origin.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -16,6 +17,7 @@
 struct inspect_options {
     bool is_groups;
     bool is_untimed;
+    bool is_profile;
     int64_t batch;
     int64_t runs;
     struct cop_cli_part part;
@@ -30,6 +32,11 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_FLAG,
      .offset = offsetof(struct inspect_options, is_untimed),
      .help = "do not run the network"},
+    {.name = "profile",
+     .kind = COP_OPTION_FLAG,
+     .offset = offsetof(struct inspect_options, is_profile),
+     .help =
+         "each step of the engine's plan instead: time, GFLOP/s, share of the peak"},
     {.name = "batch",
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct inspect_options, batch),
@@ -163,26 +170,6 @@ static void share_out(const struct cop_plan *plan, struct inspection *inspection
     }
 }
 
-static enum cop_status run_once(
-    struct cop_plan *plan, struct cop_arena *arena, struct cop_err *err)
-{
-    const int32_t n = cop_plan_n_starts(plan);
-    const int32_t n_ends = cop_plan_n_ends(plan);
-    const float **starts = COP_ARENA_NEW_N(arena, n + 1, const float *);
-    float **ends = COP_ARENA_NEW_N(arena, n_ends + 1, float *);
-    if (starts == NULL || ends == NULL) return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < n; ++i) {
-        const int64_t count = cop_shape_n(cop_plan_start_shape(plan, i));
-        float *start = COP_ARENA_NEW_N(arena, count, float);
-        if (start == NULL) return COP_FAIL_NOMEM(err);
-        /* Any values but denormal ones take the same time. */
-        for (int64_t k = 0; k < count; ++k)
-            start[k] = (float)(k % 17) * 0.1F - 0.8F;
-        starts[i] = start;
-    }
-    return cop_plan_run(plan, starts, ends, err);
-}
-
 static enum cop_status time_layers(
     struct cop_cli *cli,
     const struct cop_graph *graph,
@@ -190,17 +177,15 @@ static enum cop_status time_layers(
     struct inspection *inspection,
     struct cop_err *err)
 {
-    COP_TRY(cop_cli_open_engine(cli, err));
-    struct cop_plan *plan = NULL;
+    struct cop_plan *plan;
+    struct cop_plan_times times;
     const struct cop_plan_options plan_options = {
         .mb = o->batch, .threads = (int)cli->threads, .purpose = COP_PURPOSE_INFER};
-    COP_TRY(cop_plan_create(cli->engine, graph, &plan_options, &plan, err));
-    enum cop_status status = run_once(plan, cli->arena, err);
-    if (status == COP_OK)
-        status = cop_plan_profile(plan, (int)o->runs, NULL, NULL, err);
-    if (status == COP_OK) share_out(plan, inspection);
+    COP_TRY(
+        cop_cli_profile_plan(cli, graph, &plan_options, o->runs, &plan, &times, err));
+    share_out(plan, inspection);
     cop_plan_destroy(plan);
-    return status;
+    return COP_OK;
 }
 
 /* ---- printing --------------------------------------------------------------------- */
@@ -356,6 +341,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     struct cop_cli_model model;
     struct cop_groups *groups = NULL;
     struct inspection inspection = {.n = 0};
+    if (o->is_profile && o->is_untimed)
+        return COP_FAIL(
+            err, COP_EINVAL, "only one of --profile and --no-time can be given");
     cli->part = &o->part;
     COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
     if (o->is_groups) {
@@ -363,6 +351,12 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
         const enum cop_status told = cop_cli_inspect_groups(cli, &model, timed_mb, err);
         cop_cli_close_model(&model);
         return told;
+    }
+    if (o->is_profile) {
+        const enum cop_status done = cop_cli_inspect_profile(
+            cli, model.name, model.graph, o->batch, o->runs, err);
+        cop_cli_close_model(&model);
+        return done;
     }
     enum cop_status status = cop_groups_find(model.graph, &groups, err);
     if (status == COP_OK)
@@ -383,7 +377,8 @@ const struct cop_verb cop_verb_inspect = {
     .operands = "MODEL",
     .examples = "coppice inspect model\n"
                 "coppice inspect path/to/model.onnx --no-time\n"
-                "coppice inspect model --groups",
+                "coppice inspect model --groups\n"
+                "coppice inspect model --profile",
     .about =
         "One line for each layer, in the order of computation.  Shapes are those of "
         "one\n"
@@ -402,7 +397,16 @@ const struct cop_verb cop_verb_inspect = {
         "runs\n"
         "through, where in it, and what a step of channels saves, all else left as it "
         "is\n"
-        "(time from this machine, between four measured widths).",
+        "(time from this machine, between four measured widths).\n"
+        "\n"
+        "--profile shows the plan as it runs, a line for each fused step.  GFLOP/s "
+        "count\n"
+        "what a convolution or product is by its definition.  The peak of a step is "
+        "what\n"
+        "the machine's multiply-add units could do of it, or its memory, whichever is\n"
+        "less (both are measured); a step passes 100 % where its data still lies in "
+        "a\n"
+        "cache, or where Winograd's method saves products.",
     .options = options,
     .options_size = sizeof(struct inspect_options),
     .min_words = 1,

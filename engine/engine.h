@@ -165,14 +165,20 @@ struct cop_plan_step {
 };
 int32_t cop_plan_n_steps(const struct cop_plan *plan);
 void cop_plan_step(const struct cop_plan *plan, int32_t i, struct cop_plan_step *step);
-/** After a run: runs @p repeats times on what the plan holds, timing each step.  With
- *  @p starts given as for cop_plan_run, each of these runs is followed by an ordinary one,
- *  and *wall_ms is the median time of those; else both are NULL. */
+/** Medians over the runs of a profile. */
+struct cop_plan_times {
+    double steps_ms; /* all steps of a run together */
+    double
+        wall_ms; /* of the same runs: also what lies before, between and behind them */
+};
+/** Runs @p repeats times as cop_plan_run does, timing each step.  The first run of a plan
+ *  is slower than others: run it before.  COP_EINVAL, COP_ENOMEM, COP_EENGINE. */
 COP_NODISCARD enum cop_status cop_plan_profile(
     struct cop_plan *plan,
-    int repeats,
     const float *const *starts,
-    double *wall_ms,
+    float *const *ends,
+    int repeats,
+    struct cop_plan_times *times,
     struct cop_err *err);
 
 #endif

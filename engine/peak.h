@@ -16,8 +16,7 @@ struct cop_peak {
     int64_t cache_bytes;  /* of the last level, 0: unknown */
 };
 
-/** The best of several short trials of @p threads threads, each pinned; about half a
- *  second.  The buffer is twice the last cache, if that is known and memory is not short:
+/** The best of many short trials of @p threads threads, each pinned; about a second.  The buffer is twice the last cache, if that is known and memory is not short:
  *  see buffer_bytes against cache_bytes.  COP_EINVAL without as many processors,
  *  COP_ENOMEM, COP_EENGINE. */
 COP_NODISCARD enum cop_status cop_peak_measure(

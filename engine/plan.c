@@ -287,10 +287,11 @@ static enum cop_status run_slice(
     const float *const *starts,
     float *const *ends,
     int64_t slice,
+    double *times,
     struct cop_err *err)
 {
     COP_TRY(load(plan, starts, slice, err));
-    COP_TRY(cop_plan__run_steps(plan, NULL, err));
+    COP_TRY(cop_plan__run_steps(plan, times, err));
     for (int32_t i = 0; i < plan->n_ends; i++) {
         if (ends == NULL || ends[i] == NULL) continue;
         const struct cop_port *port = &plan->ends[i];
@@ -300,20 +301,30 @@ static enum cop_status run_slice(
     return COP_OK;
 }
 
-enum cop_status cop_plan_run(
+enum cop_status cop_plan__run(
     struct cop_plan *plan,
     const float *const *starts,
     float *const *ends,
+    double *times,
     struct cop_err *err)
 {
     int before = cop_par_threads();
     cop_par_set_threads(plan->threads);
     enum cop_status status = COP_OK;
     for (int64_t i = 0; status == COP_OK && i < plan->n_slices; i++)
-        status = run_slice(plan, starts, ends, i, err);
+        status = run_slice(plan, starts, ends, i, times, err);
     cop_par_set_threads(before);
     plan->has_run = status == COP_OK;
     return status;
+}
+
+enum cop_status cop_plan_run(
+    struct cop_plan *plan,
+    const float *const *starts,
+    float *const *ends,
+    struct cop_err *err)
+{
+    return cop_plan__run(plan, starts, ends, NULL, err);
 }
 
 /* The tensor of a value that may be read, or COP_EINVAL. */

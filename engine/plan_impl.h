@@ -138,6 +138,13 @@ struct cop_plan {
 
 /* ---- plan.c ------------------------------------------------------------------------- */
 
+/** cop_plan_run; @p times as for cop_plan__run_steps, of all slices. */
+COP_NODISCARD enum cop_status cop_plan__run(
+    struct cop_plan *plan,
+    const float *const *starts,
+    float *const *ends,
+    double *times,
+    struct cop_err *err);
 /** An empty plan; its program is set by the caller before it is compiled. */
 COP_NODISCARD enum cop_status cop_plan__new(
     struct cop_engine *engine,
@@ -319,7 +326,8 @@ COP_NODISCARD enum cop_status cop_plan__place(
 /** Binds the steps' kernels to the addresses. */
 COP_NODISCARD enum cop_status cop_plan__bind(
     struct cop_plan *plan, struct cop_err *err);
-/** Runs all steps on what the starts hold; @p times NULL or [n_steps] for milliseconds. */
+/** Runs all steps on what the starts hold; @p times NULL or [n_steps], to which the
+ *  milliseconds of each are added. */
 COP_NODISCARD enum cop_status cop_plan__run_steps(
     struct cop_plan *plan, double *times, struct cop_err *err);
 

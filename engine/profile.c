@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/par.h"
 #include "base/stats.h"
 
 int32_t cop_plan_n_steps(const struct cop_plan *plan)
@@ -18,9 +17,11 @@ static int64_t macs_of(const struct cop_plan *plan, const struct cop_prim *prim)
 {
     if (prim == NULL) return 0;
     int64_t n_results = cop_shape_n(cop_plan__shape(plan, prim->dst));
-    if (prim->kind == COP_PRIM_CONV) {
+    if (prim->kind == COP_PRIM_CONV || prim->kind == COP_PRIM_DECONV) {
         const struct cop_shape *weights = cop_plan__shape(plan, prim->srcs[1]);
-        return n_results * cop_shape_span(weights, 1, weights->rank);
+        int64_t per_channel = cop_shape_span(weights, 1, weights->rank);
+        if (prim->kind == COP_PRIM_CONV) return n_results * per_channel;
+        return cop_shape_n(cop_plan__shape(plan, prim->srcs[0])) * per_channel;
     }
     if (prim->kind != COP_PRIM_MATMUL) return 0;
     const struct cop_shape *src = cop_plan__shape(plan, prim->srcs[0]);
@@ -71,71 +72,66 @@ void cop_plan_step(const struct cop_plan *plan, int32_t i, struct cop_plan_step 
 
 /* ---- how long ------------------------------------------------------------------------- */
 
-struct times {
+struct samples {
     int repeats;
     double *steps; /* [n_steps][repeats] */
-    double *slice; /* [n_steps] */
+    double *run;   /* [n_steps], of one run */
+    double *sums;  /* [repeats] */
     double *walls; /* [repeats] */
 };
 
-/* Run @p k: all slices, each step's times added up. */
-static enum cop_status time_steps(
-    struct cop_plan *plan, struct times *times, int k, struct cop_err *err)
-{
-    int before = cop_par_threads();
-    enum cop_status status = COP_OK;
-    cop_par_set_threads(plan->threads);
-    for (int64_t s = 0; s < plan->n_slices && status == COP_OK; s++) {
-        status = cop_plan__run_steps(plan, times->slice, err);
-        for (int32_t i = 0; i < plan->n_steps && status == COP_OK; i++)
-            times->steps[(int64_t)i * times->repeats + k] += times->slice[i];
-    }
-    cop_par_set_threads(before);
-    return status;
-}
-
-static enum cop_status time_all(
+static enum cop_status take_samples(
     struct cop_plan *plan,
-    struct times *times,
     const float *const *starts,
+    float *const *ends,
+    struct samples *samples,
     struct cop_err *err)
 {
-    for (int k = 0; k < times->repeats; k++) {
-        COP_TRY(time_steps(plan, times, k, err));
-        if (starts == NULL) continue;
+    for (int k = 0; k < samples->repeats; k++) {
+        for (int32_t i = 0; i < plan->n_steps; i++)
+            samples->run[i] = 0.0;
         double begun = cop_clock_ms();
-        COP_TRY(cop_plan_run(plan, starts, NULL, err));
-        times->walls[k] = cop_clock_ms() - begun;
+        COP_TRY(cop_plan__run(plan, starts, ends, samples->run, err));
+        samples->walls[k] = cop_clock_ms() - begun;
+        for (int32_t i = 0; i < plan->n_steps; i++) {
+            samples->steps[(int64_t)i * samples->repeats + k] = samples->run[i];
+            samples->sums[k] += samples->run[i];
+        }
     }
     return COP_OK;
 }
 
 enum cop_status cop_plan_profile(
     struct cop_plan *plan,
-    int repeats,
     const float *const *starts,
-    double *wall_ms,
+    float *const *ends,
+    int repeats,
+    struct cop_plan_times *times,
     struct cop_err *err)
 {
     if (repeats < 1) return COP_FAIL(err, COP_EINVAL, "%d repeats", repeats);
-    if (!plan->has_run) return COP_FAIL(err, COP_EINVAL, "the plan has not run yet");
     size_t n = (size_t)plan->n_steps;
     size_t r = (size_t)repeats;
     size_t n_times = 0;
-    struct times times = {.repeats = repeats};
+    struct samples samples = {.repeats = repeats};
     if (!cop_mul_overflow(n, r, &n_times))
-        times.steps = cop_mem_array(n_times, sizeof(double));
-    times.slice = cop_mem_array(n, sizeof(double));
-    times.walls = cop_mem_array(r, sizeof(double));
-    bool has_room = times.steps != NULL && times.slice != NULL && times.walls != NULL;
-    enum cop_status status =
-        has_room ? time_all(plan, &times, starts, err) : COP_FAIL_NOMEM(err);
+        samples.steps = cop_mem_array(n_times, sizeof(double));
+    samples.run = cop_mem_array(n, sizeof(double));
+    samples.sums = cop_mem_array(r, sizeof(double));
+    samples.walls = cop_mem_array(r, sizeof(double));
+    bool has_room = samples.steps != NULL && samples.run != NULL &&
+                    samples.sums != NULL && samples.walls != NULL;
+    enum cop_status status = has_room ? take_samples(plan, starts, ends, &samples, err)
+                                      : COP_FAIL_NOMEM(err);
     for (size_t i = 0; status == COP_OK && i < n; i++)
-        plan->steps[i]->ms = cop_stats_quantile(times.steps + i * r, repeats, 0.5);
-    if (status == COP_OK && starts != NULL)
-        *wall_ms = cop_stats_quantile(times.walls, repeats, 0.5);
-    cop_mem_free(times.walls);
-    cop_mem_free(times.slice);
-    cop_mem_free(times.steps);
+        plan->steps[i]->ms = cop_stats_quantile(samples.steps + i * r, repeats, 0.5);
+    if (status == COP_OK) {
+        times->steps_ms = cop_stats_quantile(samples.sums, repeats, 0.5);
+        times->wall_ms = cop_stats_quantile(samples.walls, repeats, 0.5);
+    }
+    cop_mem_free(samples.walls);
+    cop_mem_free(samples.sums);
+    cop_mem_free(samples.run);
+    cop_mem_free(samples.steps);
     return status;
 }

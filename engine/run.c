@@ -79,7 +79,7 @@ enum cop_status cop_plan__run_steps(
             return status;
         }
         if (plan->n_masks > 0) apply_masks_after(plan, step);
-        if (times != NULL) times[i] = cop_clock_ms() - begun;
+        if (times != NULL) times[i] += cop_clock_ms() - begun;
     }
     return COP_OK;
 }

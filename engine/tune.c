@@ -88,6 +88,7 @@ static enum cop_status time_steps(
     double begun = cop_clock_ms();
     for (int run = 0; status == COP_OK && run < MAX_RUNS; run++) {
         if (run >= MIN_RUNS && cop_clock_ms() - begun > BUDGET_MS) break;
+        memset(times, 0, (size_t)plan->n_steps * sizeof *times);
         status = cop_plan__run_steps(plan, times, err);
         for (int32_t i = 0; i < plan->n_steps; i++) {
             if (run == 0 || times[i] < least[i]) least[i] = times[i];

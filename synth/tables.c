@@ -151,13 +151,15 @@ static enum cop_status profile(struct cop_plan *plan, struct cop_err *err)
             elements[k] = (float)cop_rng_range(&rng, -1.0, 1.0);
         starts[i] = elements;
     }
+    struct cop_plan_times times;
     if (status == COP_OK) status = cop_plan_run(plan, starts, NULL, err);
     double before = cop_clock_ms();
     if (status == COP_OK) status = cop_plan_run(plan, starts, NULL, err);
     double repeats = PROFILE_FOR_MS / (cop_clock_ms() - before + 1e-3);
     if (repeats > MOST_REPEATS) repeats = MOST_REPEATS;
     if (repeats < LEAST_REPEATS) repeats = LEAST_REPEATS;
-    if (status == COP_OK) status = cop_plan_profile(plan, (int)repeats, NULL, NULL, err);
+    if (status == COP_OK)
+        status = cop_plan_profile(plan, starts, NULL, (int)repeats, &times, err);
     cop_arena_destroy(scratch);
     return status;
 }

@@ -44,6 +44,19 @@ $ coppice inspect model --groups
 > time * ms, all layers
 $ coppice inspect model --groups --no-time --json | json_check $SOURCE/docs/json.md 'inspect --groups'
 > keys as documented
+$ coppice inspect model --profile --runs 5
+> *ms *% *GFLOP/s *% of peak *limit *step *implementation *layout *layers
+> * convolution *stem*
+> * inner product *logits*
+> model       model, a batch of 1
+> peak        *GFLOP/s, *GB/s on * thread*
+> memory      *weights *, activations *, scratchpad *
+> time        *ms in steps, *% of the *ms of a run
+$ coppice inspect model --profile --runs 5 --batch 3 --json | json_check $SOURCE/docs/json.md 'inspect --profile'
+> keys as documented
+$ coppice inspect model --profile --no-time
+! coppice: only one of --profile and --no-time can be given
+= 2
 
 $ coppice data add val.bin --name val --shape 3x48x48
 > added val: 140 samples of 7 classes (records)
@@ -206,6 +219,8 @@ $ coppice doctor
 > processor *
 > instructions *
 > oneDNN *
+> peak            * GFLOP/s in multiply-adds, * GB/s read, on 1 thread
+> peak            * GFLOP/s in multiply-adds, * GB/s read, on * thread*
 > self test       passed
 $ coppice doctor --json | json_check $SOURCE/docs/json.md doctor
 > keys as documented

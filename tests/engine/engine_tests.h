@@ -13,5 +13,6 @@ int test_direct(void);
 int test_rewrites(void);
 int test_slices(void);
 int test_depthwise(void);
+int test_profiles(void);
 
 #endif

@@ -7,5 +7,5 @@ int main(void)
 {
     return test_machine() + test_forward() + test_plans() + test_backward() +
            test_streams() + test_winograd() + test_methods() + test_direct() +
-           test_rewrites() + test_slices() + test_depthwise();
+           test_rewrites() + test_slices() + test_depthwise() + test_profiles();
 }

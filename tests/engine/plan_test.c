@@ -531,15 +531,18 @@ static void profile_times_every_step(void **state)
     struct toy_values *values = toy_values_create(graph, 1, &rng);
     const struct cop_plan_options options = {.mb = 1};
     struct cop_plan *plan = plan_of(graph, &options);
-    assert_fails(cop_plan_profile(plan, 3, NULL, NULL, &err), COP_EINVAL);
+    struct cop_plan_times times;
     int32_t end = cop_graph_output(graph, 0)->id;
     int64_t n = count(values, end);
     float *x = toy_floats(values, cop_graph_input(graph, 0)->id);
     float *before = calloc((size_t)n, sizeof *before);
     float *after = calloc((size_t)n, sizeof *after);
-    assert_ok(
-        cop_plan_run(plan, (const float *const[]){x}, (float *const[]){before}, &err));
-    assert_ok(cop_plan_profile(plan, 4, NULL, NULL, &err));
+    const float *const starts[] = {x};
+    assert_ok(cop_plan_run(plan, starts, (float *const[]){before}, &err));
+    assert_fails(cop_plan_profile(plan, starts, NULL, 0, &times, &err), COP_EINVAL);
+    assert_ok(cop_plan_profile(plan, starts, (float *const[]){after}, 4, &times, &err));
+    assert_memory_equal(before, after, (size_t)n * sizeof *after);
+    memset(after, 0, (size_t)n * sizeof *after);
     double sum = 0.0;
     for (int32_t i = 0; i < cop_plan_n_steps(plan); i++) {
         struct cop_plan_step step;
@@ -548,6 +551,7 @@ static void profile_times_every_step(void **state)
         sum += step.ms;
     }
     assert_true(sum > 0.0);
+    assert_true(times.steps_ms > 0.0 && times.steps_ms <= times.wall_ms);
     /* Profiling leaves the results of the last run readable. */
     assert_ok(cop_plan_read(plan, end, after, n, &err));
     assert_memory_equal(before, after, (size_t)n * sizeof *after);
