@@ -5,12 +5,16 @@
 
 #include "base/file.h"
 #include "base/par.h"
+#include "base/text.h"
 #include "importers/import.h"
 #include "ops/ops.h"
 #include "synth/project.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { MAX_LIST = 16 << 20 }; /* bytes of what a model file is refused for */
 
 static bool ends_with(const char *text, const char *ending)
 {
@@ -136,6 +140,13 @@ static enum cop_status parse_part(
     return COP_OK;
 }
 
+/* The message holds one line; what it had to cut is told in full before it. */
+static void tell_unsupported(const struct cop_text *list, const struct cop_err *err)
+{
+    const bool is_cut = strlen(err->text) + 1 == sizeof err->text;
+    if (list->n > 0 && is_cut) fprintf(stderr, "not supported:\n%s", list->bytes);
+}
+
 enum cop_status cop_cli_read_model(
     struct cop_cli *cli,
     const char *path,
@@ -144,9 +155,16 @@ enum cop_status cop_cli_read_model(
 {
     struct cop_tf_input inputs[COP_MAX_TEXTS];
     struct cop_tf_read_options part;
+    struct cop_text unsupported;
     COP_TRY(parse_part(cli, inputs, &part, err));
-    COP_TRY(cop_import_file(path, &cop_ops_standard, &part, graph, err));
-    const enum cop_status status = cop_ops_simplify(*graph, err);
+    cop_text_init(&unsupported, MAX_LIST);
+    part.unsupported = &unsupported;
+    enum cop_status status =
+        cop_import_file(path, &cop_ops_standard, &part, graph, err);
+    if (status != COP_OK) tell_unsupported(&unsupported, err);
+    cop_text_clear(&unsupported);
+    COP_TRY(status);
+    status = cop_ops_simplify(*graph, err);
     if (status == COP_OK) return COP_OK;
     cop_graph_destroy(*graph);
     *graph = NULL;

@@ -251,14 +251,17 @@ done:
 const struct cop_verb cop_verb_import = {
     .name = "import",
     .summary = "a model file into the project; prints the verdict",
-    .operands = "MODEL.onnx",
+    .operands = "FILE",
     .examples = "coppice import model.onnx\n"
                 "coppice import resnet.onnx --name base --preprocess \\\n"
                 "  \"3x224x224 short=256 mean=.485,.456,.406 std=.229,.224,.225\"",
     .about =
-        "Reads an ONNX file, opset 9 to 17, and keeps it in the project.  A model "
-        "with\n"
-        "an operator that is not known is refused, and each such node is named.\n"
+        "Reads an ONNX file (opset 7 to 21), a frozen graph of TensorFlow (.pb), or a\n"
+        "whole Keras model (.h5, .hdf5 of Keras 2 or 3), and keeps it in the project.  "
+        "A\n"
+        "model with operators or layers that are not known is refused, and all of them "
+        "are\n"
+        "named.  Images of TensorFlow and Keras become channels-first (NCHW).\n"
         "\n"
         "The verdict says what may be cut: 'prunable' is the share of all\n"
         "multiply-accumulates (MACs) in layers that shrink when channels go; each "

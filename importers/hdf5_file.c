@@ -198,6 +198,7 @@ enum cop_status cop_importers__h5_read(
     };
     struct cop_buf *tape = NULL;
     COP_TRY(cop_child_run(&job, &tape, err));
+    h5->bytes = bytes;
     struct cursor cursor = {.tape = tape, .file = file, .arena = arena};
     const enum cop_status status = take_all(&cursor, h5, err);
     cop_buf_release(tape);

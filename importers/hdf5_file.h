@@ -26,6 +26,7 @@ struct cop_importers__h5_layer {
 };
 
 struct cop_importers__h5 {
+    size_t bytes;        /* of the file */
     const char *config;  /* JSON text of the whole model */
     const char *version; /* "" when the file does not tell */
     const char *backend;

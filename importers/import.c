@@ -3,7 +3,7 @@
 
 #include "importers/keras_read.h"
 #include "importers/message.h"
-#include "importers/onnx_read.h"
+#include "importers/onnx_model.h"
 
 static bool has_ending(const char *path, const char *ending)
 {
@@ -29,6 +29,7 @@ enum cop_status cop_import_file(
     struct cop_graph **graph,
     struct cop_err *err)
 {
+    struct cop_text *const unsupported = part != NULL ? part->unsupported : NULL;
     struct cop_buf *bytes = NULL;
     enum cop_status status = cop_buf_map(path, &bytes, err);
     if (status != COP_OK) {
@@ -40,9 +41,9 @@ enum cop_status cop_import_file(
     } else {
         status = refuse_part(path, part, err);
         if (status == COP_OK && cop_keras_is_file(bytes))
-            status = cop_keras_read_bytes(bytes, path, ops, graph, err);
+            status = cop_keras_read_bytes(bytes, path, ops, unsupported, graph, err);
         else if (status == COP_OK)
-            status = cop_onnx_read_file(path, ops, graph, err);
+            status = cop_importers__read_onnx_file(path, ops, unsupported, graph, err);
     }
     cop_buf_release(bytes);
     return status;

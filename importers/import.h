@@ -9,7 +9,7 @@
 /** Reads a file as what it starts like: HDF5 as a Keras model (keras_read.h), a GraphDef, or
  *  whatever is named ".pb", as a frozen graph of TensorFlow (tf_read.h), anything else as
  *  ONNX (onnx_read.h).  @p part (NULL: all) chooses inputs and outputs of a TensorFlow graph;
- *  of other formats it is COP_EINVAL.  The text of a failure is one line that starts with the
+ *  of other formats they are COP_EINVAL; part->unsupported is for all formats.  The text of a failure is one line that starts with the
  *  file's name.  COP_ENOTFOUND, COP_EIO, and what the readers return. */
 COP_NODISCARD enum cop_status cop_import_file(
     const char *path,

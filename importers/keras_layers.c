@@ -2,13 +2,13 @@
  * keras_layers.h. */
 #include "importers/keras_layers.h"
 
-#include "base/text.h"
 #include "importers/keras_activation.h"
 #include "importers/keras_conv.h"
 #include "importers/keras_merge.h"
 #include "importers/keras_norm.h"
 #include "importers/keras_pool.h"
 #include "importers/keras_shape.h"
+#include "importers/unknown.h"
 
 #include <string.h>
 
@@ -148,8 +148,8 @@ const struct cop_keras__kind *cop_keras__find_kind(const struct cop_keras__layer
 
 struct verdict {
     const struct cop_keras__net *net;
-    struct cop_text list;
-    int32_t n;
+    struct cop_importers__unknown *unknown; /* room for every layer */
+    size_t n;
 };
 
 /* NULL, or what of the layer is not supported. */
@@ -165,6 +165,14 @@ static const char *unknown_part(
     return cop_keras__unknown_activation(net, layer->config, "activation");
 }
 
+static size_t count_layers(const struct cop_keras__model *model)
+{
+    size_t n = (size_t)model->n;
+    for (int32_t i = 0; i < model->n; i++)
+        if (model->layers[i].inner != NULL) n += count_layers(model->layers[i].inner);
+    return n;
+}
+
 static void check_model(struct verdict *verdict, const struct cop_keras__model *model)
 {
     for (int32_t i = 0; i < model->n; i++) {
@@ -173,15 +181,12 @@ static void check_model(struct verdict *verdict, const struct cop_keras__model *
             check_model(verdict, layer->inner);
             continue;
         }
-        const char *unknown = unknown_part(verdict->net, layer);
-        if (unknown == NULL) continue;
-        cop_text_printf(
-            &verdict->list,
-            "%s%s (layer '%s')",
-            verdict->n > 0 ? ", " : "",
-            unknown,
-            layer->name);
-        verdict->n++;
+        struct cop_importers__unknown *use = &verdict->unknown[verdict->n];
+        use->domain = "";
+        use->op_type = unknown_part(verdict->net, layer);
+        use->node = layer->name;
+        use->position = verdict->n;
+        verdict->n += use->op_type != NULL;
     }
 }
 
@@ -191,19 +196,13 @@ enum cop_status cop_keras__check_kinds(
     struct cop_err *err)
 {
     struct verdict verdict = {.net = net};
-    enum cop_status status = COP_OK;
-    cop_text_init(&verdict.list, 4096); /* the message will be cut to fit */
+    verdict.unknown = COP_ARENA_NEW_N(
+        net->scratch, count_layers(model), struct cop_importers__unknown);
+    if (verdict.unknown == NULL) return COP_FAIL_NOMEM(err);
     check_model(&verdict, model);
-    if (verdict.n > 0)
-        status = COP_FAIL(
-            err,
-            COP_EUNSUPPORTED,
-            "%d %s not supported: %s",
-            verdict.n,
-            verdict.n == 1 ? "layer is" : "layers are",
-            verdict.list.bytes != NULL ? verdict.list.bytes : "");
-    cop_text_clear(&verdict.list);
-    return status;
+    if (verdict.n == 0) return COP_OK;
+    return cop_importers__list_unknown(
+        verdict.unknown, verdict.n, cop_importers__layers, net->unsupported, err);
 }
 
 /* ---- nodes and constants ------------------------------------------------------------------------ */

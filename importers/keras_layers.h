@@ -18,6 +18,7 @@ struct cop_keras__net {
     bool keeps_order;    /* channels_first: Keras's order is that of the memory */
     int32_t n_calls;     /* of layers so far */
     size_t budget_bytes; /* left for constants that are no views of the file */
+    struct cop_text *unsupported; /* NULL, or where the complete list goes */
 };
 
 struct cop_keras__tensor {

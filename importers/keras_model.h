@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "graph/graph.h"
 #include "importers/hdf5_file.h"
 
@@ -74,8 +75,8 @@ COP_NODISCARD enum cop_status cop_keras__give_weights(
 COP_NODISCARD enum cop_status cop_keras__from_h5(
     const struct cop_importers__h5 *h5,
     struct cop_arena *scratch,
-    size_t file_bytes,
     const struct cop_op_set *ops,
+    struct cop_text *unsupported,
     struct cop_graph **graph,
     struct cop_err *err);
 

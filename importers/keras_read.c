@@ -385,13 +385,15 @@ static enum cop_status build(
 enum cop_status cop_keras__from_h5(
     const struct cop_importers__h5 *h5,
     struct cop_arena *scratch,
-    size_t file_bytes,
     const struct cop_op_set *ops,
+    struct cop_text *unsupported,
     struct cop_graph **graph,
     struct cop_err *err)
 {
     struct cop_keras__net net = {
-        .scratch = scratch, .budget_bytes = LEAST_BUDGET + MAX_GROWTH * file_bytes};
+        .scratch = scratch,
+        .budget_bytes = LEAST_BUDGET + MAX_GROWTH * h5->bytes,
+        .unsupported = unsupported};
     cJSON *config = cJSON_Parse(h5->config);
     if (config == NULL)
         return COP_FAIL(err, COP_EFORMAT, "'model_config' is no sound JSON");
@@ -414,25 +416,27 @@ static enum cop_status read_model(
     struct cop_buf *bytes,
     struct cop_arena *scratch,
     const struct cop_op_set *ops,
+    struct cop_text *unsupported,
     struct cop_graph **graph,
     struct cop_err *err)
 {
     struct cop_importers__h5 h5 = {0};
     COP_TRY(cop_importers__h5_read(bytes, scratch, &h5, err));
-    return cop_keras__from_h5(&h5, scratch, cop_buf_bytes(bytes), ops, graph, err);
+    return cop_keras__from_h5(&h5, scratch, ops, unsupported, graph, err);
 }
 
 enum cop_status cop_keras_read_bytes(
     struct cop_buf *bytes,
     const char *file_name,
     const struct cop_op_set *ops,
+    struct cop_text *unsupported,
     struct cop_graph **graph,
     struct cop_err *err)
 {
     struct cop_arena *scratch = cop_arena_create();
-    const enum cop_status status = scratch != NULL
-                                       ? read_model(bytes, scratch, ops, graph, err)
-                                       : COP_FAIL_NOMEM(err);
+    const enum cop_status status =
+        scratch != NULL ? read_model(bytes, scratch, ops, unsupported, graph, err)
+                        : COP_FAIL_NOMEM(err);
     cop_arena_destroy(scratch);
     if (status != COP_OK) cop_importers__put_file_name(file_name, err);
     return status;

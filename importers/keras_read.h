@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>
@@ -19,13 +20,15 @@ bool cop_keras_is_file(const struct cop_buf *bytes);
 /** Reads a model over @p ops; cop_graph_check holds.  Rewrites that name operators
  *  (cop_ops_simplify) are the caller's.  Metadata "keras.version" and "keras.backend" tell
  *  of the file.  @p file_name is for messages: the text of a failure is one line that
- *  starts with it.
+ *  starts with it.  @p unsupported: NULL, or gets all layers that are not supported, one kind
+ *  a line.
  *  COP_EFORMAT (broken file), COP_EUNSUPPORTED (lists every layer that is not supported),
  *  COP_ESHAPE, COP_EIO (no process for the HDF5 library), COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_keras_read_bytes(
     struct cop_buf *bytes,
     const char *file_name,
     const struct cop_op_set *ops,
+    struct cop_text *unsupported,
     struct cop_graph **graph,
     struct cop_err *err);
 

@@ -67,6 +67,14 @@ COP_NODISCARD enum cop_status cop_importers__build_graph(
 COP_NODISCARD enum cop_status cop_importers__check_operators(
     const struct cop_importers__model *model, struct cop_err *err);
 
+/** cop_onnx_read_file with a place for the list of what is not supported (NULL: none). */
+COP_NODISCARD enum cop_status cop_importers__read_onnx_file(
+    const char *path,
+    const struct cop_op_set *ops,
+    struct cop_text *unsupported,
+    struct cop_graph **graph,
+    struct cop_err *err);
+
 /** "" for an absent string. */
 static inline const char *cop_importers__text(const char *text)
 {

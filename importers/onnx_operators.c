@@ -12,22 +12,34 @@ static const char *domain_of(const Onnx__NodeProto *node)
     return strcmp(domain, "ai.onnx") == 0 ? "" : domain;
 }
 
-static enum cop_status check_opset(
+/* NULL, or what the message calls an operator that is not supported. */
+static enum cop_status judge(
     const struct cop_importers__model *model,
     const Onnx__NodeProto *node,
-    const struct cop_op *op,
+    const char **unknown,
     struct cop_err *err)
 {
-    if (model->opset >= op->opsets[0] && model->opset <= op->opsets[1]) return COP_OK;
-    return COP_FAIL(
-        err,
-        COP_EUNSUPPORTED,
-        "node '%s' (%s): opset %d is not supported, %d to %d are",
-        cop_importers__text(node->name),
-        op->name,
+    const char *name = cop_importers__text(node->op_type);
+    const struct cop_op *op =
+        domain_of(node)[0] == '\0' ? cop_op_find(model->ops, name) : NULL;
+    *unknown = op == NULL ? name : NULL;
+    if (op == NULL || (model->opset >= op->opsets[0] && model->opset <= op->opsets[1]))
+        return COP_OK;
+    *unknown = cop_arena_printf(
+        model->scratch,
+        "%s of opset %d, known from %d to %d",
+        name,
         model->opset,
         op->opsets[0],
         op->opsets[1]);
+    return *unknown != NULL ? COP_OK : COP_FAIL_NOMEM(err);
+}
+
+/* Nodes without a name are known by their first result. */
+static const char *name_of(const Onnx__NodeProto *node)
+{
+    const char *name = cop_importers__text(node->name);
+    return name[0] == '\0' && node->n_output > 0 ? node->output[0] : name;
 }
 
 enum cop_status cop_importers__check_operators(
@@ -41,19 +53,11 @@ enum cop_status cop_importers__check_operators(
     for (size_t i = 0; i < graph->n_node; i++) {
         const Onnx__NodeProto *node = graph->node[i];
         struct cop_importers__unknown use = {
-            .domain = domain_of(node),
-            .op_type = cop_importers__text(node->op_type),
-            .node = cop_importers__text(node->name),
-            .position = i,
-        };
-        bool is_known =
-            use.domain[0] == '\0' && cop_op_find(model->ops, use.op_type) != NULL;
-        if (!is_known) unknown[n++] = use;
+            .domain = domain_of(node), .node = name_of(node), .position = i};
+        COP_TRY(judge(model, node, &use.op_type, err));
+        if (use.op_type != NULL) unknown[n++] = use;
     }
-    if (n > 0) return cop_importers__list_unknown(unknown, n, err);
-    for (size_t i = 0; i < graph->n_node; i++) {
-        const struct cop_op *op = cop_op_find(model->ops, graph->node[i]->op_type);
-        COP_TRY(check_opset(model, graph->node[i], op, err));
-    }
-    return COP_OK;
+    if (n == 0) return COP_OK;
+    return cop_importers__list_unknown(
+        unknown, n, cop_importers__operators, model->options->unsupported, err);
 }

@@ -244,6 +244,16 @@ enum cop_status cop_onnx_read_file(
     struct cop_graph **graph,
     struct cop_err *err)
 {
+    return cop_importers__read_onnx_file(path, ops, NULL, graph, err);
+}
+
+enum cop_status cop_importers__read_onnx_file(
+    const char *path,
+    const struct cop_op_set *ops,
+    struct cop_text *unsupported,
+    struct cop_graph **graph,
+    struct cop_err *err)
+{
     struct cop_buf *bytes = NULL;
     struct cop_importers__beside *beside = NULL;
     enum cop_status status = cop_buf_map(path, &bytes, err);
@@ -255,6 +265,7 @@ enum cop_status cop_onnx_read_file(
             .file_name = path,
             .external = cop_importers__beside_read,
             .external_context = beside,
+            .unsupported = unsupported,
         };
         status = cop_onnx_read_bytes(bytes, ops, &options, graph, err);
     }

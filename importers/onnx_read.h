@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "graph/graph.h"
 
 struct cop_onnx_read_options {
@@ -23,6 +24,9 @@ struct cop_onnx_read_options {
         struct cop_buf **data,
         struct cop_err *err);
     void *external_context;
+    /* NULL, or gets every operator that is not supported, one a line with its nodes: the
+     * message is cut where it gets long. */
+    struct cop_text *unsupported;
 };
 
 /** Opset 7 to 21 as far as the rows of @p ops go.  Constant chains are folded, shapes

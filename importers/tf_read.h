@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>
@@ -36,6 +37,8 @@ struct cop_tf_read_options {
      * node reads. */
     const char *const *outputs;
     int32_t n_outputs;
+    /* As in cop_onnx_read_options. */
+    struct cop_text *unsupported;
 };
 
 /** True when @p bytes hold a GraphDef or a SavedModel (which the reader refuses with words

@@ -267,5 +267,7 @@ enum cop_status cop_tf__find_rules(struct cop_tf__import *import, struct cop_err
                 .node = node->name,
                 .position = (size_t)i};
     }
-    return n > 0 ? cop_importers__list_unknown(unknown, n, err) : COP_OK;
+    if (n == 0) return COP_OK;
+    return cop_importers__list_unknown(
+        unknown, n, cop_importers__operators, import->options->unsupported, err);
 }

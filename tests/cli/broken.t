@@ -62,3 +62,19 @@ $ coppice export faces -o nowhere/out.onnx
 $ coppice report faces -o nowhere/out.html
 ! coppice: *nowhere/out.html*
 = 1
+
+# What does not fit into the message is listed before it, whole.
+$ coppice inspect $SOURCE/tests/fuzz/corpus/bad_operators.onnx
+! not supported:
+! Bernoulli: node 'middle6'
+! GRU: node 'middle1'
+! LSTM: node 'middle0', 'middle9'
+! Multinomial: node 'middle8'
+! NonMaxSuppression: node 'y'
+! RNN: node 'middle2'
+! RandomNormalLike: node 'middle7'
+! RoiAlign: node 'middle3'
+! StringNormalizer: node 'middle4'
+! TfIdfVectorizer: node 'middle5'
+! coppice: *bad_operators.onnx: 10 operators are not supported: Bernoulli (node 'middle6'), *
+= 3

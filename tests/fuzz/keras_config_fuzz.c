@@ -19,7 +19,6 @@ enum { MAX_ELEMENTS = 1 << 16 };
 struct input {
     struct cop_arena *arena;
     struct cop_importers__h5 h5;
-    size_t bytes;
 };
 
 static const char *text_of(const cJSON *item)
@@ -45,7 +44,7 @@ static void make_tensor(
     float *floats = cop_buf_mutable(tensor->data);
     for (size_t i = 0; i < n; i++)
         floats[i] = (float)(i % 7) / 4;
-    input->bytes += n * sizeof(float);
+    input->h5.bytes += n * sizeof(float);
     if (cop_arena_defer(input->arena, cop_buf_release_any, tensor->data) != COP_OK)
         abort();
 }
@@ -72,7 +71,7 @@ static void make_layers(struct input *input, const cJSON *list)
 static enum cop_status read_one(const uint8_t *bytes, size_t n, struct cop_err *err)
 {
     struct cop_graph *graph = NULL;
-    struct input input = {.arena = cop_arena_create(), .bytes = n};
+    struct input input = {.arena = cop_arena_create(), .h5.bytes = n};
     cJSON *root = cJSON_ParseWithLength((const char *)bytes, n);
     char *config =
         cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(root, "model"));
@@ -82,7 +81,7 @@ static enum cop_status read_one(const uint8_t *bytes, size_t n, struct cop_err *
     input.h5.backend = "tensorflow";
     make_layers(&input, cJSON_GetObjectItemCaseSensitive(root, "weights"));
     enum cop_status status = cop_keras__from_h5(
-        &input.h5, input.arena, input.bytes, &cop_ops_standard, &graph, err);
+        &input.h5, input.arena, &cop_ops_standard, NULL, &graph, err);
     cJSON_free(config);
     cJSON_Delete(root);
     cop_arena_destroy(input.arena);

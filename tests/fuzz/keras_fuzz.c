@@ -16,7 +16,7 @@ static enum cop_status read_one(const uint8_t *bytes, size_t n, struct cop_err *
     struct cop_buf *file = fuzz_copy(bytes, n);
     *err = (struct cop_err){.text = ""};
     enum cop_status status =
-        cop_keras_read_bytes(file, "fuzz", &cop_ops_standard, &graph, err);
+        cop_keras_read_bytes(file, "fuzz", &cop_ops_standard, NULL, &graph, err);
     cop_buf_release(file);
     if (status == COP_OK)
         fuzz_use_graph(graph);

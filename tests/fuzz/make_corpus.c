@@ -355,12 +355,29 @@ static void integers(struct onnx_file *file)
     onnx_output(file, "y");
 }
 
+/* More than one line of a message holds. */
 static void bad_operators(struct onnx_file *file)
 {
+    static const char *const ops[] = {
+        "LSTM",
+        "GRU",
+        "RNN",
+        "RoiAlign",
+        "StringNormalizer",
+        "TfIdfVectorizer",
+        "Bernoulli",
+        "RandomNormalLike",
+        "Multinomial",
+        "LSTM"};
+    enum { N = sizeof ops / sizeof *ops };
+    char names[N + 1][16] = {"x"};
     onnx_begin(file);
     onnx_input(file, "x", FLOAT, "N,3");
-    plain_node(file, "LSTM", "x", "a");
-    plain_node(file, "NonMaxSuppression", "a", "y");
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(names[i + 1], sizeof names[i], "middle%d", i);
+        plain_node(file, ops[i], names[i], names[i + 1]);
+    }
+    plain_node(file, "NonMaxSuppression", names[N], "y");
     onnx_output(file, "y");
 }
 

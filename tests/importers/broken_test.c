@@ -388,8 +388,11 @@ static const struct broken table[] = {
     {"opset 8",
      opset_too_old,
      COP_EUNSUPPORTED,
-     "node 'lin' (ToyLin): opset 8 is not supported, 9 to 21 are"},
-    {"opset 22", opset_too_new, COP_EUNSUPPORTED, "opset 22 is not supported"},
+     "ToyLin of opset 8, known from 9 to 21 (node 'lin')"},
+    {"opset 22",
+     opset_too_new,
+     COP_EUNSUPPORTED,
+     "ToyLin of opset 22, known from 9 to 21 (node 'lin')"},
     {"opset -5", opset_negative, COP_EFORMAT, "opset -5"},
     {"two opsets", two_opsets, COP_EFORMAT, "two opsets"},
     {"nothing in it", nothing_in_it, COP_EUNSUPPORTED, "no inputs"},
@@ -485,7 +488,8 @@ static void test_not_onnx(void **state)
     }
 }
 
-/* So many unknown operators that they do not fit: still one line, and the right number. */
+/* So many unknown operators that they do not fit: still one line, the right number, and the
+ * whole list where it was asked for. */
 static void test_many_unknown(void **state)
 {
     (void)state;
@@ -501,10 +505,24 @@ static void test_many_unknown(void **state)
         onnx_node(&file, op, value, "x", value, NULL);
     }
     struct cop_buf *bytes = onnx_finish(&file);
+    struct cop_text all;
+    cop_text_init(&all, 1 << 16);
+    const struct cop_onnx_read_options options = {.unsupported = &all};
     assert_fails(
-        cop_onnx_read_bytes(bytes, &toy_set, NULL, &graph, &err), COP_EUNSUPPORTED);
+        cop_onnx_read_bytes(bytes, &toy_set, &options, &graph, &err), COP_EUNSUPPORTED);
     assert_non_null(
         strstr(err.text, "500 operators are not supported: Unknown0 (node"));
+    int n_lines = 0;
+    for (size_t i = 0; i < all.n; i++)
+        n_lines += all.bytes[i] == '\n';
+    assert_int_equal(n_lines, 500);
+    for (int i = 0; i < 500; i++) {
+        char line[64];
+        (void)snprintf(
+            line, sizeof line, "Unknown%d: node 'v%d', 'v%d'\n", i, 2 * i, 2 * i + 1);
+        assert_non_null(strstr(all.bytes, line));
+    }
+    cop_text_clear(&all);
     cop_buf_release(bytes);
 }
 

@@ -129,7 +129,7 @@ static void test_keras_doubles(void **state)
     keras_weight(&file, "fc/kernel:0", "3,2", (const float[]){1, 2, 3, 4, 5, 6});
     keras_weight(&file, "fc/bias:0", "2", (const float[]){1, 2});
     struct cop_buf *bytes = keras_finish(&file);
-    assert_ok(cop_keras_read_bytes(bytes, "f.h5", &cop_ops_standard, &graph, &err));
+    assert_ok(cop_keras_read_bytes(bytes, "f.h5", &cop_ops_standard, NULL, &graph, &err));
     cop_buf_release(bytes);
     assert_string_equal(cop_graph_meta(graph, "keras.widened.float64"), "2");
     assert_null(cop_graph_meta(graph, "keras.widened.float16"));
