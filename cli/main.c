@@ -7,6 +7,7 @@
 #include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/inputs.h"
+#include "cli/mapped_file.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,6 +37,32 @@ static void handle_stop(int number)
     (void)sigaction(number, &action, NULL);
 }
 
+static void say(const char *text)
+{
+    const ssize_t n = write(STDERR_FILENO, text, strlen(text));
+    (void)n; /* there is nobody else to tell */
+}
+
+/* Models and records are read through mappings.  When somebody shortens such a file, or its
+ * disk fails, the next read raises SIGBUS in whichever thread reads, where no error can be
+ * returned from. */
+static void handle_lost_bytes(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    char line[COP_MAPPED_LINE];
+    const char *path = cop_cli_mapped_file(info->si_addr, line);
+    if (path == NULL) {
+        /* The same instruction runs again and meets the default action. */
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        (void)sigaction(number, &action, NULL);
+        return;
+    }
+    say("coppice: '");
+    say(path);
+    say("' was shortened while it was read, or its disk fails\n");
+    _exit(EXIT_BAD_INPUT);
+}
+
 static void install_signals(void)
 {
     struct sigaction action = {.sa_handler = handle_stop, .sa_flags = SA_RESTART};
@@ -44,6 +71,8 @@ static void install_signals(void)
     /* A reader that has gone away shows as a failed write, told at the end. */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    struct sigaction lost = {.sa_sigaction = handle_lost_bytes, .sa_flags = SA_SIGINFO};
+    (void)sigaction(SIGBUS, &lost, NULL);
 }
 
 static int exit_status(enum cop_status status)
