@@ -37,10 +37,10 @@ struct cop_lowrank {
 
 /* ---- candidates ------------------------------------------------------------------------- */
 
-/* The largest rank at which rank * (n_in + n_out) < n_in * n_out. */
-static int64_t most_ranks(int64_t n_in, int64_t n_out)
+/* The largest rank at which rank * (n_in + n_out) + n_bias < n_in * n_out. */
+static int64_t most_ranks(int64_t n_in, int64_t n_out, int64_t n_bias)
 {
-    int64_t most = (n_in * n_out - 1) / (n_in + n_out);
+    int64_t most = (n_in * n_out - n_bias - 1) / (n_in + n_out);
     int64_t least = n_in < n_out ? n_in : n_out;
     return most < least ? most : least;
 }
@@ -53,6 +53,7 @@ static bool is_candidate(const struct cop_node *node, struct cop_linear *linear)
     if (linear->g != 1 || linear->pointwise == NULL) return false;
     if (linear->src_slot + linear->weights_slot != 1) return false; /* 0 and 1 */
     if (weights->data == NULL || weights->dtype != COP_F32) return false;
+    if (weights->n_uses != 1) return false; /* others would still need it */
     if (weights->shape.dim[linear->out_axis] != dst->shape.dim[linear->dst_axis])
         return false;
     return weights->shape.dim[linear->out_axis] <= MOST_OUTPUTS;
@@ -66,7 +67,11 @@ static enum cop_status add_entry(
     const struct cop_shape *weights = &node->src[linear.weights_slot]->shape;
     int64_t n_out = weights->dim[linear.out_axis];
     int64_t n_in = cop_shape_n(weights) / n_out;
-    int64_t n_ranks = most_ranks(n_in, n_out);
+    bool has_bias = linear.bias_slot < node->n_src && linear.bias_slot >= 0 &&
+                    node->src[linear.bias_slot] != NULL;
+    bool gets_bias = !has_bias && cop_fit__has_bias(node, &linear);
+    int64_t n_bias = gets_bias ? n_out : 0;
+    int64_t n_ranks = most_ranks(n_in, n_out, n_bias);
     if (n_ranks < 1) return COP_OK;
     struct entry *entry = &lowrank->entries[lowrank->n];
     struct cop_arena *arena = lowrank->arena;
@@ -79,6 +84,8 @@ static enum cop_status add_entry(
         .n_in = n_in,
         .n_out = n_out,
         .positions = cop_shape_n(&node->dst[0]->shape) / n_out,
+        .out_axis = linear.out_axis,
+        .n_bias = n_bias,
         .n_ranks = n_ranks,
         .errors = errors,
     };

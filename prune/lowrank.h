@@ -28,7 +28,9 @@ struct cop_factor {
     int64_t n_in;      /* source channels times taps of the window */
     int64_t n_out;     /* channels of the result */
     int64_t positions; /* of the result, for one sample */
-    int64_t n_ranks;   /* ranks 1 .. n_ranks need fewer weights than the node has */
+    int32_t out_axis;  /* of the weights */
+    int64_t n_bias;    /* elements of the bias that it gets, having had none; else 0 */
+    int64_t n_ranks;   /* ranks 1 .. n_ranks need fewer parameters than the node has */
     /* [n_ranks + 1]: what is lost of the results' energy about their mean (without
      * samples: of the weights' energy) at each rank; errors[0] is 1. */
     const double *errors;
@@ -55,7 +57,7 @@ const struct cop_factor *cop_lowrank_at(const struct cop_lowrank *lowrank, int32
 bool cop_lowrank_has_data(const struct cop_lowrank *lowrank);
 
 /** Weights of the two nodes at @p rank; 0: of the node as it is.  Times positions they are
- *  its multiply-accumulates, times 4 its bytes. */
+ *  its multiply-accumulates; with n_bias they are what is stored. */
 int64_t cop_factor_n_weights(const struct cop_factor *factor, int64_t rank);
 
 /** A copy of the graph in which factor i has rank ranks[i]; 0 leaves it as it is.  The

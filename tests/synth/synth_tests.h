@@ -8,6 +8,7 @@
 int test_evaluate(void);
 int test_throughput(void);
 int test_generate(void);
+int test_reduce(void);
 int test_project(void);
 int test_search(void);
 int test_memory(void);
