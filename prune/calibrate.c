@@ -9,8 +9,8 @@
 #include "prune/view_impl.h"
 
 #include "base/mem.h"
+#include "engine/product.h"
 
-#include <cblas.h>
 #include <math.h>
 
 enum {
@@ -130,6 +130,7 @@ enum cop_status cop_moments__add(
         cop_mem_free(product);
         return COP_FAIL_NOMEM(err);
     }
+    enum cop_status status = COP_OK;
     for (int64_t first = 0; first < rows; first += PACK_COLUMNS) {
         int64_t k = rows - first < PACK_COLUMNS ? rows - first : PACK_COLUMNS;
         for (int64_t c = 0; c < n; c++) {
@@ -138,18 +139,8 @@ enum cop_status cop_moments__add(
             for (int64_t i = 0; i < k; i++)
                 moments->mean[c] += (double)row[i];
         }
-        cblas_ssyrk(
-            CblasRowMajor,
-            CblasLower,
-            CblasNoTrans,
-            (int)n,
-            (int)k,
-            1.0f,
-            packed,
-            (int)k,
-            0.0f,
-            product,
-            (int)n);
+        status = cop_product_nt(n, n, k, packed, packed, product, err);
+        if (status != COP_OK) break;
         for (int64_t r = 0; r < n; r++) {
             for (int64_t c = 0; c <= r; c++)
                 moments->gram[r * n + c] += (double)product[r * n + c];
@@ -158,7 +149,7 @@ enum cop_status cop_moments__add(
     moments->count += rows;
     cop_mem_free(packed);
     cop_mem_free(product);
-    return COP_OK;
+    return status;
 }
 
 void cop_moments__finish(struct cop_moments *moments)

@@ -38,11 +38,14 @@ COP_NODISCARD enum cop_status cop_repair_statistics(
     struct cop_graph *small,
     struct cop_err *err);
 
-/** Everything in one: stretch by stretch in topological order, each linear node behind the
- *  cut is refitted by least squares to the original's result from what the cut network
- *  really feeds it (He et al. 2017, asymmetric), then its statistics are corrected.  The
- *  best that is to be had without training; start from cop_repair_consumers' result.
- *  Costs two forward passes over @p samples per stretch, of both networks. */
+/** In topological order, each linear node behind the cut is refitted by least squares, from
+ *  what the cut network really feeds it, to what the original has behind it: the sum where a
+ *  residual branch ends (so errors of the shortcut are made good too), as seen through the
+ *  activation that follows (He et al. 2017, arXiv 1707.06168, asymmetric; Zhang et al. 2015,
+ *  arXiv 1411.4229, for the activation).  The best that is to be had without training; start
+ *  from cop_repair_consumers' result.  Costs one forward pass of each network over the
+ *  samples, and memory for what both hold between two nodes.  COP_ENOMEM; COP_EINVAL without
+ *  samples or with other than one input; what plans, reading and the solver return. */
 COP_NODISCARD enum cop_status cop_repair_responses(
     struct cop_engine *engine,
     const struct cop_groups *groups,

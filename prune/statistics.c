@@ -19,7 +19,7 @@
 
 /* The finer the stretches, the less a node is fitted to what is corrected after it was
  * measured; each costs a pass. */
-enum { STATISTICS_STRETCHES = 8, REFIT_STRETCHES = 20 };
+enum { STATISTICS_STRETCHES = 8 };
 static const double most_ratio = 2.0; /* a deviation is not changed by more */
 static const double dead = 1e-3; /* of the mean deviation: such a channel is dead */
 static const double small_change = 1e-4;
@@ -162,32 +162,6 @@ done:
     return status;
 }
 
-static enum cop_status repair(
-    const struct cop_refit *job, bool is_refitted, struct cop_err *err)
-{
-    struct cop_probe probe = {
-        .engine = job->engine,
-        .sides = {{.graph = job->small}},
-        .n_sides = 1,
-        .samples = job->samples,
-        .progress = job->progress,
-        .what = "correcting statistics",
-        .visit = visit,
-    };
-    int32_t n = job->calibration->n_spreads;
-    int32_t n_stretches = is_refitted ? REFIT_STRETCHES : STATISTICS_STRETCHES;
-    for (int32_t s = 0; s < n_stretches; s++) {
-        int32_t first = (int32_t)((int64_t)n * s / n_stretches);
-        int32_t last = (int32_t)((int64_t)n * (s + 1) / n_stretches);
-        if (first == last) continue;
-        if (is_refitted) COP_TRY(cop_refit__stretch(job, first, last, err));
-        COP_TRY(sweep_once(
-            job->map, job->calibration, &probe, job->small, first, last, err));
-    }
-    COP_TRY(cop_graph_infer(job->small, err));
-    return cop_graph_check(job->small, err);
-}
-
 enum cop_status cop_repair_statistics(
     struct cop_engine *engine,
     const struct cop_groups *groups,
@@ -199,15 +173,24 @@ enum cop_status cop_repair_statistics(
     struct cop_err *err)
 {
     const struct cop_cut_map map = {.groups = groups, .cut = cut};
-    const struct cop_refit job = {
+    struct cop_probe probe = {
         .engine = engine,
-        .map = &map,
-        .calibration = calibration,
+        .sides = {{.graph = small}},
+        .n_sides = 1,
         .samples = samples,
         .progress = progress,
-        .small = small,
+        .what = "correcting statistics",
+        .visit = visit,
     };
-    return repair(&job, false, err);
+    int32_t n = calibration->n_spreads;
+    for (int32_t s = 0; s < STATISTICS_STRETCHES; s++) {
+        int32_t first = (int32_t)((int64_t)n * s / STATISTICS_STRETCHES);
+        int32_t last = (int32_t)((int64_t)n * (s + 1) / STATISTICS_STRETCHES);
+        if (first == last) continue;
+        COP_TRY(sweep_once(&map, calibration, &probe, small, first, last, err));
+    }
+    COP_TRY(cop_graph_infer(small, err));
+    return cop_graph_check(small, err);
 }
 
 enum cop_status cop_repair_responses(
@@ -220,14 +203,16 @@ enum cop_status cop_repair_responses(
     struct cop_graph *small,
     struct cop_err *err)
 {
+    (void)calibration;
     const struct cop_cut_map map = {.groups = groups, .cut = cut};
-    const struct cop_refit job = {
+    const struct cop_refit refit = {
         .engine = engine,
         .map = &map,
-        .calibration = calibration,
         .samples = samples,
         .progress = progress,
         .small = small,
     };
-    return repair(&job, true, err);
+    COP_TRY(cop_refit__all(&refit, err));
+    COP_TRY(cop_graph_infer(small, err));
+    return cop_graph_check(small, err);
 }
