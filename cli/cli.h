@@ -54,6 +54,7 @@ enum cop_option_kind {
     COP_OPTION_PERCENT, /* double, a ratio: "60%" and "60" are 0.6; NaN when not given */
     COP_OPTION_TIME,    /* double, seconds: "90", "90s", "5m", "1h" */
     COP_OPTION_LATENCY, /* struct cop_latency: "60%" or "12ms" */
+    COP_OPTION_AMOUNT,  /* struct cop_amount: "48%", "2.1G", "850k", "10MB" */
 };
 
 enum { COP_MAX_TEXTS = 16 };
@@ -72,6 +73,12 @@ struct cop_cli_part {
 struct cop_latency {
     double ratio; /* of the original's */
     double ms;
+};
+
+/** Both NaN when not given. */
+struct cop_amount {
+    double ratio; /* of the original's */
+    double count;
 };
 
 /** One option; a table ends with name NULL. */

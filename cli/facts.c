@@ -43,12 +43,23 @@ static enum cop_status load_candidate(
     return COP_OK;
 }
 
+/* Of a model that `prune` made: its share of the parent's time, taken in turn. */
+static double paired_share(const struct cop_facts *facts)
+{
+    cJSON *origin = cJSON_Parse(facts->row.origin_json);
+    const cJSON *share = cJSON_GetObjectItemCaseSensitive(origin, "time_share");
+    const double number = cJSON_IsNumber(share) ? share->valuedouble : (double)NAN;
+    cJSON_Delete(origin);
+    return number;
+}
+
 static void relate(struct cop_facts *facts, const struct cop_facts *parent)
 {
     facts->median_ms =
         facts->has_measurement ? facts->measurement.median_ms : (double)NAN;
     facts->top1 = facts->has_evaluation ? facts->evaluation.top1 : (double)NAN;
-    facts->faster = facts->drop = (double)NAN;
+    facts->faster = 1 / paired_share(facts);
+    facts->drop = (double)NAN;
     if (facts->has_candidate) {
         const struct cop_candidate_row *row = &facts->candidate;
         if (!facts->has_measurement) facts->median_ms = row->median_ms;

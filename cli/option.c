@@ -163,6 +163,34 @@ static enum cop_status read_latency(
     return bad_value(option, text, "a latency like 60% (of the original) or 12ms", err);
 }
 
+static enum cop_status read_amount(
+    const struct cop_option *option,
+    const char *text,
+    struct cop_amount *into,
+    struct cop_err *err)
+{
+    static const struct {
+        char prefix;
+        double factor;
+    } prefixes[] = {{'k', 1e3}, {'K', 1e3}, {'M', 1e6}, {'G', 1e9}, {'T', 1e12}};
+    const char *rest;
+    double number;
+    if (read_number(text, &number, &rest) && number > 0) {
+        const bool is_ratio = strcmp(rest, "%") == 0;
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; ++i) {
+            if (*rest != prefixes[i].prefix) continue;
+            number *= prefixes[i].factor;
+            ++rest;
+            break;
+        }
+        if (*rest == 'B') ++rest;
+        into->ratio = is_ratio ? number / 100 : (double)NAN;
+        into->count = !is_ratio && *rest == 0 ? number : (double)NAN;
+        if (!isnan(into->ratio) || !isnan(into->count)) return COP_OK;
+    }
+    return bad_value(option, text, "an amount like 48% (of the original) or 2.1G", err);
+}
+
 static enum cop_status add_text(
     const struct cop_option *option,
     const char *text,
@@ -195,6 +223,7 @@ static enum cop_status set_option(
     case COP_OPTION_PERCENT: return read_percent(option, text, place, err);
     case COP_OPTION_TIME: return read_time(option, text, place, err);
     case COP_OPTION_LATENCY: return read_latency(option, text, place, err);
+    case COP_OPTION_AMOUNT: return read_amount(option, text, place, err);
     }
     return COP_FAIL(err, COP_EINVAL, "option --%s: unknown kind", option->name);
 }
@@ -209,6 +238,9 @@ static enum cop_status set_defaults(
         if (option->kind == COP_OPTION_LATENCY)
             *(struct cop_latency *)place =
                 (struct cop_latency){.ratio = (double)NAN, .ms = (double)NAN};
+        if (option->kind == COP_OPTION_AMOUNT)
+            *(struct cop_amount *)place =
+                (struct cop_amount){.ratio = (double)NAN, .count = (double)NAN};
         if (option->initial != NULL)
             COP_TRY(set_option(option, option->initial, into, err));
     }

@@ -16,6 +16,7 @@
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -471,4 +472,37 @@ enum cop_status cop_score_all(
     }
     *orders = made;
     return COP_OK;
+}
+
+static const char *const method_names[] = {
+    [COP_SCORE_MAGNITUDE] = "magnitude",
+    [COP_SCORE_RECONSTRUCTION] = "reconstruction",
+};
+
+const char *cop_score_method_name(enum cop_score_method method)
+{
+    size_t n = sizeof method_names / sizeof *method_names;
+    return (size_t)method < n ? method_names[method] : NULL;
+}
+
+enum cop_status cop_score_method_parse(
+    const char *name, enum cop_score_method *method, struct cop_err *err)
+{
+    char known[120] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof method_names / sizeof *method_names; i++) {
+        if (strcmp(name, method_names[i]) == 0) {
+            *method = (enum cop_score_method)i;
+            return COP_OK;
+        }
+        int wrote = snprintf(
+            known + used,
+            sizeof known - used,
+            "%s%s",
+            i > 0 ? ", " : "",
+            method_names[i]);
+        if (wrote > 0 && (size_t)wrote < sizeof known - used) used += (size_t)wrote;
+    }
+    return COP_FAIL(
+        err, COP_EINVAL, "no score is called '%.40s'; there are: %s", name, known);
 }

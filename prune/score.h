@@ -14,6 +14,12 @@ enum cop_score_method {
                                  goes and the rest is refitted (OBS; OSSCAR 2024) */
 };
 
+/** "magnitude", "reconstruction", ...; NULL behind the last method. */
+const char *cop_score_method_name(enum cop_score_method method);
+/** COP_EINVAL lists the names there are. */
+COP_NODISCARD enum cop_status cop_score_method_parse(
+    const char *name, enum cop_score_method *method, struct cop_err *err);
+
 /** One row per channel, in the order of removal. */
 struct cop_score {
     int64_t channel;

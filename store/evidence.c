@@ -87,6 +87,10 @@ static const struct cop_store__column cut_columns[] = {
     COP_STORE__COLUMN(cop_cut_row, INTEGER, width_after),
     COP_STORE__BYTES(cop_cut_row, channels),
     COP_STORE__COLUMN(cop_cut_row, TEXT, reason),
+    {.name = "effect_json",
+     .kind = COP_COLUMN_TEXT,
+     .offset = offsetof(struct cop_cut_row, effect_json),
+     .since = 2},
 };
 
 const struct cop_store__table cop_store__cuts =
@@ -159,6 +163,23 @@ enum cop_status cop_store_put_cut(
 }
 
 enum cop_status cop_store_list_cuts(
+    struct cop_store *store,
+    int64_t model_id,
+    struct cop_arena *arena,
+    struct cop_cut_row **rows,
+    int32_t *n,
+    struct cop_err *err)
+{
+    const struct cop_store__query query = {
+        "model_id = ?1 AND width_after < width_before ORDER BY id",
+        {{.number = model_id}}};
+    void *found;
+    COP_TRY(cop_store__list(store, &cop_store__cuts, &query, arena, &found, n, err));
+    *rows = found;
+    return COP_OK;
+}
+
+enum cop_status cop_store_list_groups(
     struct cop_store *store,
     int64_t model_id,
     struct cop_arena *arena,

@@ -171,8 +171,15 @@ static const char *const first_schema[] = {
     NULL,
 };
 
+/* What cutting a group saves, beside what was cut. */
+static const char *const effect_of_cuts[] = {
+    "ALTER TABLE cut ADD COLUMN effect_json TEXT NOT NULL DEFAULT '{}'",
+    NULL,
+};
+
 const struct cop_store__migration cop_store__migrations[] = {
     {first_schema},
+    {effect_of_cuts},
 };
 const int cop_store__n_migrations =
     (int)(sizeof cop_store__migrations / sizeof *cop_store__migrations);

@@ -222,22 +222,37 @@ COP_NODISCARD enum cop_status cop_store_list_candidates(
     int32_t *n,
     struct cop_err *err);
 
-/** What was cut from one group of one variant, and why. */
+/** What became of one channel group of one variant, and why.  Variants made before schema 2
+ *  have rows only for the groups that were cut. */
 struct cop_cut_row {
     int64_t id;
     int64_t model_id;
     const char *layer;        /* the producing node the group is named after */
-    const char *members_json; /* tensors cut together */
+    const char *members_json; /* tensors that go together: tensor, axis, reads, layer,
+                                 ranges as cop_group_ranges gives them */
     int64_t width_before;
-    int64_t width_after;
-    const void
-        *channels; /* records: int32 channel, float32 score, uint8 kept; packed */
+    int64_t width_after; /* equal to width_before: nothing was cut */
+    const void *
+        channels; /* records: int32 channel, float32 score, uint8 kept; packed, first to
+                      go first; none for a frozen group */
     size_t channels_bytes;
     const char *reason;
+    const char
+        *effect_json; /* {"score":method,"macs":..,"params":..,"ms":..,"error":..}:
+                                what the cut saves alone; {} if unknown */
 };
 COP_NODISCARD enum cop_status cop_store_put_cut(
     struct cop_store *store, struct cop_cut_row *row, struct cop_err *err);
+/** The groups that were cut. */
 COP_NODISCARD enum cop_status cop_store_list_cuts(
+    struct cop_store *store,
+    int64_t model_id,
+    struct cop_arena *arena,
+    struct cop_cut_row **rows,
+    int32_t *n,
+    struct cop_err *err);
+/** All groups: those left whole and the frozen ones too. */
+COP_NODISCARD enum cop_status cop_store_list_groups(
     struct cop_store *store,
     int64_t model_id,
     struct cop_arena *arena,

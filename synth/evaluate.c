@@ -231,9 +231,13 @@ static enum cop_status prepare(
 {
     int64_t n = cop_dataset_n(evaluator->dataset);
     bool is_part = options->limit > 0 && options->limit < n;
-    evaluation->n = evaluator->n = is_part ? options->limit : n;
+    if (options->samples != NULL)
+        evaluator->n = options->n_samples;
+    else
+        evaluator->n = is_part ? options->limit : n;
+    evaluation->n = evaluator->n;
     evaluation->n_classes = cop_dataset_n_classes(evaluator->dataset);
-    if (n == 0) return COP_FAIL(err, COP_EINVAL, "the data set is empty");
+    if (evaluator->n == 0) return COP_FAIL(err, COP_EINVAL, "the data set is empty");
     evaluator->mb = options->mb > 0 ? options->mb : DEFAULT_MB;
     if (evaluator->mb > evaluator->n) evaluator->mb = evaluator->n;
     COP_TRY(make_streams(evaluator, options, err));
@@ -252,6 +256,13 @@ static enum cop_status prepare(
     COP_TRY(check_fit(evaluator, graph, err));
     COP_TRY(make_hands(evaluator, err));
     COP_TRY(make_room(evaluator, evaluation, err));
+    if (options->samples != NULL) {
+        memcpy(
+            evaluator->samples,
+            options->samples,
+            (size_t)evaluator->n * sizeof *options->samples);
+        return COP_OK;
+    }
     if (is_part)
         return cop_dataset_draw(
             evaluator->dataset, options->seed, &evaluator->n, evaluator->samples, err);

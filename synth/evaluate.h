@@ -33,6 +33,9 @@ struct cop_evaluate_options {
     int threads;   /* streams, at most one a processor; 0: as many as processors */
     int64_t limit; /* 0: all samples; else that many, drawn evenly over classes */
     uint64_t seed; /* of the draw */
+    /* Just these, whatever limit says; NULL: all, or as many as limit draws. */
+    const int64_t *samples;
+    int64_t n_samples;
 };
 
 /** Uses the first output, flattened per sample, as class scores.  The result does not

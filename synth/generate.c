@@ -167,6 +167,74 @@ static bool narrow(
     return true;
 }
 
+struct widening {
+    int32_t option; /* -1: none fits */
+    int32_t width;
+    double gained; /* error that goes away */
+    double cost[N_QUANTITIES];
+};
+
+/* The widening of one option that takes most error away and stays within the budget. */
+static void try_widening(
+    const struct cop_tables *tables,
+    double coefficient,
+    const struct cop_budget *budget,
+    const double totals[N_QUANTITIES],
+    const int32_t *choice,
+    int32_t o,
+    struct widening *best)
+{
+    const struct cop_cut_option *option = &tables->options[o];
+    int32_t group = option->group->id;
+    double before[N_QUANTITIES];
+    sum_touched(tables, group, before);
+    for (int32_t w = choice[o] - 1; w >= 0; w--) {
+        double gained = coefficient * (option->errors[choice[o]] - option->errors[w]);
+        double cost[N_QUANTITIES];
+        double after[N_QUANTITIES];
+        double excess;
+        tables->removed[group] = option->widths[0] - option->widths[w];
+        sum_touched(tables, group, cost);
+        for (int q = 0; q < N_QUANTITIES; q++) {
+            cost[q] -= before[q];
+            after[q] = totals[q] + cost[q];
+        }
+        (void)worst_of(after, budget, &excess);
+        if (excess > 1.0) break; /* wider still costs more */
+        if (gained <= best->gained) continue;
+        *best = (struct widening){.option = o, .width = w, .gained = gained};
+        memcpy(best->cost, cost, sizeof cost);
+    }
+    tables->removed[group] = option->widths[0] - option->widths[choice[o]];
+}
+
+/* The last steps down were larger than what was missing: gives back what fits. */
+static void give_back(
+    const struct cop_tables *tables,
+    const double *coefficients,
+    const struct cop_budget *budget,
+    int32_t *choice)
+{
+    struct cop_prediction now;
+    double totals[N_QUANTITIES];
+    cop_tables_predict(tables, choice, &now); /* sets tables->removed */
+    totals_of(&now, totals);
+    for (;;) {
+        struct widening best = {.option = -1};
+        for (int32_t o = 0; o < tables->n_options; o++) {
+            if (choice[o] > 0)
+                try_widening(tables, coefficients[o], budget, totals, choice, o, &best);
+        }
+        if (best.option < 0) return;
+        const struct cop_cut_option *option = &tables->options[best.option];
+        choice[best.option] = best.width;
+        tables->removed[option->group->id] =
+            option->widths[0] - option->widths[best.width];
+        for (int q = 0; q < N_QUANTITIES; q++)
+            totals[q] += best.cost[q];
+    }
+}
+
 bool cop_generate(
     const struct cop_tables *tables,
     const double *coefficients,
@@ -182,6 +250,8 @@ bool cop_generate(
         cop_tables_predict(tables, choice, &now);
         totals_of(&now, totals);
         (void)worst_of(totals, budget, &excess);
-        if (excess <= 1.0) return true;
+        if (excess > 1.0) continue;
+        give_back(tables, coefficients, budget, choice);
+        return true;
     }
 }

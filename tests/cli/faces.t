@@ -215,6 +215,61 @@ $ coppice export V1 --output=v1.onnx --json | json_check $SOURCE/docs/json.md ex
 $ coppice run V1 --input x.npy --output a.npy && coppice run ./v1.onnx --input x.npy --output b.npy && cmp a.npy b.npy
 $ test $(wc -c <v1.onnx) -lt $(wc -c <$SOURCE/examples/faces/faces.onnx)
 
+# One cut, and why.
+$ coppice prune model --macs 60% --data calib --val val --samples 70 --name half
+> reached *% of the MACs; asked for at most 60 %
+> *before *after *left %
+> MACs *
+> milliseconds *
+> top-1 *
+> same answer *% of the answers on 140 samples (val)
+> cut *of 9 groups; 2 are frozen
+> by *reconstruction, 70 samples; repaired by least squares
+> kept as half; next: *
+$ coppice prune model --params 70k --data calib --samples 35 --name small --score magnitude --json | json_check $SOURCE/docs/json.md prune
+> keys as documented
+$ coppice prune model --latency 70% --data calib --samples 35 --name fast --json -q | grep -c '"faster"'
+> 1
+$ coppice prune $SOURCE/examples/faces/faces.onnx --macs 70% -o cut.onnx -q
+> reached *% of the MACs*
+> same answer  not compared: no images
+> by *magnitude, no images*
+> wrote cut.onnx
+$ coppice inspect ./cut.onnx --no-time >/dev/null
+$ coppice prune model --macs 1% --data calib --name none -q
+! coppice: out of reach: *
+= 4
+$ coppice show none
+! coppice: no model 'none'*
+= 3
+$ coppice prune model --macs 60% --data calib --name half
+! coppice: there is a model 'half' already
+= 2
+$ coppice prune model --macs 60% --data calib --name x --score beauty
+! coppice: no score is called 'beauty'; there are: *magnitude*
+= 2
+$ coppice prune model --macs 160% --data calib --name x
+! coppice: nothing to cut: *
+= 2
+$ coppice prune model --data calib --name x
+! coppice: say what may remain: *
+= 2
+$ coppice why half stage2.0.conv1
+> stage2.0.conv1: * of 64 channels removed: *saved *
+$ coppice why half stage2.0.conv1:0
+> channel 0 of stage2.0.conv1 *: rank * of 64 * stage2.0.conv1.weight?axis 0: 0?, *
+$ coppice why half logits:2
+> channel 2 of logits stayed: the layer is frozen because it is the network's output 'logits'.
+$ coppice why half stage2.0.conv1:0 --json | json_check $SOURCE/docs/json.md why
+> keys as documented
+$ coppice why half nowhere
+! coppice: no layer 'nowhere' in a group of 'half'*
+= 3
+$ coppice why model stem
+! coppice: nothing was cut to make 'model': *
+= 3
+$ coppice verify >/dev/null
+
 $ coppice doctor
 > processor *
 > instructions *

@@ -1,7 +1,6 @@
 /* tests/store/schema_test.c - taking the steps of a schema, from every older one.
  *
- * Version 1 is the only released schema.  build_version_1 makes a file as that release
- * did; when version 2 comes, its test opens that file. */
+ * build_version_1 makes a file as the first release did, with what it wrote. */
 #include "store_tests.h"
 
 #include "store/store_impl.h"
@@ -10,6 +9,14 @@
 
 #include <stdio.h>
 #include <string.h>
+
+static int64_t query(sqlite3 *db, const char *sql)
+{
+    struct cop_err err = {0};
+    int64_t result = -1;
+    assert_ok(cop_store__query_int(db, sql, &result, &err));
+    return result;
+}
 
 static sqlite3 *build_version_1(const char *path)
 {
@@ -32,6 +39,71 @@ static void version_1_opens_today(void **state)
     assert_ok(cop_store_open(path, &store, &err));
     assert_ok(fill_project(store, f->arena, &rows, &err));
     assert_ok(cop_store_verify(store, &err));
+    cop_store_close(store);
+}
+
+/* The row of a cut as version 1 wrote it, linked into the chain. */
+static void put_cut_of_version_1(struct cop_store *store)
+{
+    struct cop_err err = {0};
+    struct cop_store__table cuts = cop_store__cuts;
+    cuts.n_columns--; /* effect_json came later */
+    assert_int_equal(cuts.columns[cuts.n_columns].since, 2);
+    char sha[COP_HASH_HEX];
+    assert_ok(cop_store_put_blob(store, "skeleton", 8, sha, &err));
+    struct cop_model_row model = {.name = "net", .graph_sha = sha};
+    assert_ok(cop_store_put_model(store, &model, &err));
+    assert_ok(cop_store__exec(
+        store->db,
+        "INSERT INTO cut(model_id, layer, members_json, width_before, width_after,"
+        " channels, reason) VALUES(1, 'conv1', '[]', 2, 1, zeroblob(18), 'least')",
+        "put",
+        &err));
+    uint8_t link[32];
+    sqlite3_stmt *row;
+    assert_ok(cop_store__prepare(
+        store->db, "SELECT link FROM audit_log ORDER BY seq DESC", &row, &err));
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    memcpy(link, sqlite3_column_blob(row, 0), 32);
+    assert_int_equal(sqlite3_finalize(row), SQLITE_OK);
+    const int64_t seq = query(store->db, "SELECT max(seq) FROM audit_log");
+    assert_ok(cop_store__select(store, &cuts, "id = 1", &row, &err));
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    assert_ok(cop_store__link(&cuts, row, 1, link, link, &err));
+    assert_int_equal(sqlite3_finalize(row), SQLITE_OK);
+    assert_ok(cop_store__prepare(
+        store->db, "INSERT INTO audit_log VALUES(?, 1, 'cut', 1, ?)", &row, &err));
+    assert_int_equal(sqlite3_bind_int64(row, 1, seq + 1), SQLITE_OK);
+    assert_int_equal(sqlite3_bind_blob(row, 2, link, 32, SQLITE_STATIC), SQLITE_OK);
+    assert_int_equal(sqlite3_step(row), SQLITE_DONE);
+    assert_int_equal(sqlite3_finalize(row), SQLITE_OK);
+}
+
+/* Links made before a column came do not cover it: they hold after the migration too. */
+static void a_cut_of_version_1_is_read_and_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    struct cop_cut_row *rows;
+    int32_t n;
+    char path[400];
+    (void)snprintf(path, sizeof path, "%s/old", f->folder);
+    struct cop_store old = {.db = build_version_1(path)};
+    put_cut_of_version_1(&old);
+    assert_int_equal(sqlite3_close(old.db), SQLITE_OK);
+    struct cop_store *store;
+    assert_ok(cop_store_open(path, &store, &err));
+    assert_ok(cop_store_list_groups(store, 1, f->arena, &rows, &n, &err));
+    assert_int_equal(n, 1);
+    assert_string_equal(rows[0].layer, "conv1");
+    assert_string_equal(rows[0].effect_json, "{}");
+    assert_ok(cop_store_verify(store, &err));
+    struct cop_cut_row fresh = rows[0];
+    fresh.effect_json = "{\"macs\":1}";
+    assert_ok(cop_store_put_cut(store, &fresh, &err));
+    assert_ok(cop_store_list_groups(store, 1, f->arena, &rows, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(rows[1].effect_json, "{\"macs\":1}");
     cop_store_close(store);
 }
 
@@ -64,26 +136,19 @@ static const char *const bad_step[] = {
     NULL,
 };
 
-static int64_t query(sqlite3 *db, const char *sql)
-{
-    struct cop_err err = {0};
-    int64_t result = -1;
-    assert_ok(cop_store__query_int(db, sql, &result, &err));
-    return result;
-}
-
 static void a_step_forward_keeps_the_rows(void **state)
 {
     struct fixture *f = *state;
     struct cop_err err = {0};
     struct sample_rows rows;
-    const struct cop_store__migration steps[] = {cop_store__migrations[0], {good_step}};
+    const struct cop_store__migration steps[] = {
+        cop_store__migrations[0], cop_store__migrations[1], {good_step}};
     assert_ok(fill_project(f->store, f->arena, &rows, &err));
     sqlite3 *db = f->store->db;
-    assert_ok(cop_store__migrate(db, steps, 2, &err));
-    assert_ok(cop_store__migrate(db, steps, 2, &err)); /* nothing left to do */
-    assert_int_equal(query(db, "PRAGMA user_version"), 2);
-    assert_int_equal(query(db, "SELECT count(*) FROM migration"), 2);
+    assert_ok(cop_store__migrate(db, steps, 3, &err));
+    assert_ok(cop_store__migrate(db, steps, 3, &err)); /* nothing left to do */
+    assert_int_equal(query(db, "PRAGMA user_version"), 3);
+    assert_int_equal(query(db, "SELECT count(*) FROM migration"), 3);
     assert_int_equal(query(db, "SELECT count(*) FROM measurement WHERE note = ''"), 1);
     /* links made before the column came still hold: they do not cover it */
     assert_fails(cop_store_verify(f->store, &err), COP_ESTORE);
@@ -94,13 +159,14 @@ static void a_failing_step_leaves_the_file_as_it_was(void **state)
 {
     struct fixture *f = *state;
     struct cop_err err = {0};
-    const struct cop_store__migration steps[] = {cop_store__migrations[0], {bad_step}};
+    const struct cop_store__migration steps[] = {
+        cop_store__migrations[0], cop_store__migrations[1], {bad_step}};
     sqlite3 *db = f->store->db;
-    assert_fails(cop_store__migrate(db, steps, 2, &err), COP_ESTORE);
-    assert_int_equal(query(db, "PRAGMA user_version"), 1);
+    assert_fails(cop_store__migrate(db, steps, 3, &err), COP_ESTORE);
+    assert_int_equal(query(db, "PRAGMA user_version"), 2);
     assert_int_equal(
         query(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
-    assert_int_equal(query(db, "SELECT count(*) FROM migration"), 1);
+    assert_int_equal(query(db, "SELECT count(*) FROM migration"), 2);
     assert_ok(cop_store_verify(f->store, &err));
 }
 
@@ -108,8 +174,8 @@ static void an_edited_step_is_noticed(void **state)
 {
     struct fixture *f = *state;
     struct cop_err err = {0};
-    const struct cop_store__migration steps[] = {{good_step}};
-    assert_fails(cop_store__migrate(f->store->db, steps, 1, &err), COP_ESTORE);
+    const struct cop_store__migration steps[] = {{good_step}, cop_store__migrations[1]};
+    assert_fails(cop_store__migrate(f->store->db, steps, 2, &err), COP_ESTORE);
     assert_non_null(strstr(err.text, "step 1"));
 }
 
@@ -172,6 +238,7 @@ int run_schema_tests(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(version_1_opens_today),
+        STORE_TEST(a_cut_of_version_1_is_read_and_holds),
         STORE_TEST(the_first_step_is_what_was_released),
         STORE_TEST(a_step_forward_keeps_the_rows),
         STORE_TEST(a_failing_step_leaves_the_file_as_it_was),

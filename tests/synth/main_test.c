@@ -59,5 +59,5 @@ struct cop_dataset *open_records(const char *path)
 int main(void)
 {
     return test_evaluate() + test_throughput() + test_generate() + test_reduce() +
-           test_project() + test_search() + test_memory();
+           test_project() + test_search() + test_shrink() + test_memory();
 }

@@ -11,6 +11,7 @@ int test_generate(void);
 int test_reduce(void);
 int test_project(void);
 int test_search(void);
+int test_shrink(void);
 int test_memory(void);
 
 /** A residual network of 3x8x8 inputs and 4 scores, wide enough to cut. */

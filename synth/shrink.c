@@ -1,0 +1,502 @@
+/* synth/shrink.c - one cut: generate, repair, measure, compare; see shrink.h. */
+#include "synth/shrink.h"
+
+#include "prune/repair.h"
+#include "synth/candidate.h"
+#include "synth/inquire.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
+enum { MOST_TIMED_ATTEMPTS = 6, LEAST_INQUIRY = 4, MOST_INQUIRY = 128 };
+/* Samples of the inquiry are as many as this many multiply-accumulates pay for: about a
+ * minute of two processors.  A count, not a clock, so that equal seeds make equal cuts. */
+static const double INQUIRY_MACS = 4e12;
+/* A network this slow is timed that often: enough for a median. */
+static const double SLOW_MS = 100.0;
+enum { SLOW_RUNS = 8 };
+/* A measured time this far under the limit (ratio) is near enough. */
+static const double NEAR_ENOUGH = 0.95;
+/* Narrowing a group saves no time if it saves less than this share. */
+static const double NO_TIME = 1e-3;
+
+/* What one cut works with; everything that outlives it is in the result. */
+struct job {
+    struct cop_engine *engine;
+    const struct cop_shrink_input *input;
+    const struct cop_shrink_options *options;
+    const struct cop_progress *progress;
+    struct cop_shrunk *out;
+    struct cop_sample_source samples;
+    int64_t *drawn; /* [samples.n], ascending */
+    double *coefficients;
+    struct cop_prediction full;
+    struct cop_cut cut;
+};
+
+/* ---- calibration images -------------------------------------------------------------- */
+
+static enum cop_status read_drawn(
+    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
+{
+    const struct job *job = context;
+    return cop_dataset_read(job->input->data, job->drawn + first, n, batch, err);
+}
+
+static enum cop_status draw_samples(struct job *job, struct cop_err *err)
+{
+    const struct cop_dataset *data = job->input->data;
+    if (data == NULL) return COP_OK;
+    int64_t n = job->options->samples > 0 ? job->options->samples : DEFAULT_SAMPLES;
+    if (n > cop_dataset_n(data)) n = cop_dataset_n(data);
+    job->drawn = COP_ARENA_NEW_N(job->out->arena, n, int64_t);
+    if (job->drawn == NULL) return COP_FAIL_NOMEM(err);
+    COP_TRY(cop_dataset_draw(data, job->options->seed, &n, job->drawn, err));
+    if (n == 0) return COP_FAIL(err, COP_EINVAL, "the calibration data is empty");
+    job->samples =
+        (struct cop_sample_source){.context = job, .n = n, .read = read_drawn};
+    job->out->n_calibration = n;
+    return COP_OK;
+}
+
+/* ---- what may be cut, and what it costs -------------------------------------------------- */
+
+static enum cop_status check_limit(
+    const char *what,
+    const struct cop_limit *limit,
+    double original,
+    struct cop_err *err)
+{
+    if (limit->value <= 0.0) return COP_OK;
+    double share = cop_synth__limit_share(limit, original);
+    if (share < 1.0) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_EINVAL,
+        "nothing to cut: %.4g %s asked, and the network has %.4g",
+        limit->is_share ? limit->value * original : limit->value,
+        what,
+        original);
+}
+
+static enum cop_status check_options(struct job *job, struct cop_err *err)
+{
+    const struct cop_shrink_options *o = job->options;
+    struct cop_shrunk_size *before = &job->out->before;
+    const struct cop_graph *graph = job->input->graph;
+    COP_TRY(cop_graph_macs(graph, &before->macs, err));
+    before->params = cop_graph_n_params(graph);
+    before->bytes = cop_graph_param_bytes(graph);
+    if (o->macs.value <= 0.0 && o->params.value <= 0.0 && o->bytes.value <= 0.0 &&
+        o->latency.value <= 0.0)
+        return COP_FAIL(err, COP_EINVAL, "no limit: say what may remain");
+    if (job->input->data == NULL && o->score != COP_SCORE_MAGNITUDE)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "scores by %s need calibration data",
+            cop_score_method_name(o->score));
+    COP_TRY(check_limit("MACs", &o->macs, (double)before->macs, err));
+    COP_TRY(check_limit("parameters", &o->params, (double)before->params, err));
+    COP_TRY(check_limit("bytes", &o->bytes, (double)before->bytes, err));
+    return o->latency.is_share ? check_limit("of the time", &o->latency, 1.0, err)
+                               : COP_OK;
+}
+
+static enum cop_status survey(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    const struct cop_plan_options plan = {
+        .mb = job->options->mb > 0 ? job->options->mb : 1,
+        .threads = job->options->threads,
+    };
+    struct cop_tables_options options = {.plan = &plan};
+    COP_TRY(cop_groups_find(job->input->graph, &out->groups, err));
+    if (job->samples.n > 0)
+        COP_TRY(cop_calibrate(
+            job->engine,
+            out->groups,
+            &job->samples,
+            job->progress,
+            &out->calibration,
+            err));
+    COP_TRY(cop_score_all(
+        out->groups,
+        job->options->score,
+        out->calibration,
+        job->progress,
+        out->arena,
+        &options.orders,
+        err));
+    COP_TRY(cop_tables_make(
+        job->engine,
+        out->groups,
+        &options,
+        job->progress,
+        out->arena,
+        &out->tables,
+        err));
+    int32_t n = cop_tables_n_options(out->tables);
+    if (n == 0)
+        return COP_FAIL(
+            err, COP_ELIMIT, "the network has no channel group that may be cut");
+    out->choice = COP_ARENA_NEW_N(out->arena, n, int32_t);
+    job->coefficients = COP_ARENA_NEW_N(out->arena, n, double);
+    if (out->choice == NULL || job->coefficients == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < n; i++)
+        job->coefficients[i] = 1.0;
+    cop_tables_predict(out->tables, out->choice, &job->full);
+    return COP_OK;
+}
+
+/* Halves each group alone and looks at the outputs, if images and work allow: errors of
+ * different groups become comparable. */
+static enum cop_status inquire(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    int32_t n = cop_tables_n_options(out->tables);
+    if (job->options->score != COP_SCORE_RECONSTRUCTION) return COP_OK;
+    double affordable = INQUIRY_MACS / ((double)out->before.macs * (double)n + 1.0);
+    int64_t n_samples = affordable < MOST_INQUIRY ? (int64_t)affordable : MOST_INQUIRY;
+    if (n_samples < LEAST_INQUIRY) return COP_OK;
+    int32_t *halved = COP_ARENA_NEW_N(out->arena, n, int32_t);
+    double *responses = COP_ARENA_NEW_N(out->arena, n, double);
+    struct cop_inquiry *inquiry = NULL;
+    if (halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t o = 0; o < n; o++)
+        halved[o] = cop_tables_option(out->tables, o)->n_widths / 2;
+    COP_TRY(cop_inquiry_make(
+        job->engine,
+        out->tables,
+        out->groups,
+        out->calibration,
+        &job->samples,
+        n_samples,
+        out->arena,
+        &inquiry,
+        err));
+    COP_TRY(cop_inquire(inquiry, halved, job->progress, responses, err));
+    cop_adjust(out->tables, halved, responses, 1.0, job->coefficients);
+    return COP_OK;
+}
+
+/* ---- widths -------------------------------------------------------------------------------- */
+
+/* Parameters that both limits allow; 0: no limit. */
+static double params_limit(const struct job *job)
+{
+    const struct cop_shrunk_size *before = &job->out->before;
+    double params =
+        cop_synth__limit_share(&job->options->params, (double)before->params);
+    double bytes = cop_synth__limit_share(&job->options->bytes, (double)before->bytes);
+    double share = params;
+    if (bytes > 0.0 && (share == 0.0 || bytes < share)) share = bytes;
+    return share * (double)before->params;
+}
+
+static enum cop_status tell_out_of_reach(const struct job *job, struct cop_err *err)
+{
+    struct cop_prediction least;
+    double share;
+    const struct cop_shrunk *out = job->out;
+    const char *slowest = cop_tables_slowest(out->tables, out->choice, &share);
+    cop_tables_predict(out->tables, out->choice, &least);
+    return COP_FAIL(
+        err,
+        COP_ELIMIT,
+        "out of reach: by channels the network comes down to %.1f %% of its MACs, "
+        "%.1f %% of its parameters and about %.0f %% of its time, most of it in '%s'",
+        100.0 * least.macs / job->full.macs,
+        100.0 * least.params / job->full.params,
+        100.0 * least.ms / job->full.ms,
+        slowest);
+}
+
+/* Times that network in turn with the original. */
+static enum cop_status time_small(
+    struct job *job, const struct cop_graph *small, double *share, struct cop_err *err)
+{
+    const struct cop_graph *const graphs[2] = {job->input->graph, small};
+    const struct cop_bench_options options = {
+        .mb = job->options->mb,
+        .threads = job->options->threads,
+        .runs = job->full.ms > SLOW_MS ? SLOW_RUNS : 0,
+    };
+    return cop_bench_pair(job->engine, graphs, &options, job->out->benches, share, err);
+}
+
+/* Times the cut that the choice stands for; what the weights are does not matter yet. */
+static enum cop_status time_choice(struct job *job, double *share, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    struct cop_graph *small = NULL;
+    COP_TRY(cop_tables_cut(out->tables, out->choice, out->arena, &job->cut, err));
+    COP_TRY(cop_cut_apply(out->groups, &job->cut, &small, err));
+    enum cop_status status = time_small(job, small, share, err);
+    cop_graph_destroy(small);
+    return status;
+}
+
+/* Widths whose measured time is within the limit and not far below it: predictions are
+ * corrected by what was measured, a few times. */
+static enum cop_status choose_timed(
+    struct job *job, const struct cop_budget *counts, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    size_t bytes = (size_t)cop_tables_n_options(out->tables) * sizeof *out->choice;
+    int32_t *best =
+        COP_ARENA_NEW_N(out->arena, cop_tables_n_options(out->tables), int32_t);
+    if (best == NULL) return COP_FAIL_NOMEM(err);
+    double best_share = 0.0;
+    double scale = 1.0;
+    double tightness = 0.98;
+    for (int attempt = 0; attempt < MOST_TIMED_ATTEMPTS; attempt++) {
+        COP_TRY(cop_progress_check(job->progress, err));
+        struct cop_budget budget = *counts;
+        budget.ms = tightness * counts->ms * job->full.ms / scale;
+        bool is_reached =
+            cop_generate(out->tables, job->coefficients, &budget, out->choice);
+        struct cop_prediction now;
+        double share;
+        cop_tables_predict(out->tables, out->choice, &now);
+        COP_TRY(time_choice(job, &share, err));
+        bool is_within = share <= counts->ms;
+        if (is_within && share > best_share) {
+            best_share = share;
+            memcpy(best, out->choice, bytes);
+        }
+        if (best_share >= NEAR_ENOUGH * counts->ms) break;
+        if (!is_reached && !is_within) break;
+        scale = share * job->full.ms / now.ms;
+        if (!is_within) tightness *= 0.98;
+        cop_progress_step(job->progress, "time cuts", attempt + 1, MOST_TIMED_ATTEMPTS);
+    }
+    if (best_share == 0.0) return tell_out_of_reach(job, err);
+    memcpy(out->choice, best, bytes);
+    return COP_OK;
+}
+
+static enum cop_status list_idle(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    int32_t n = cop_tables_n_options(out->tables);
+    out->idle = COP_ARENA_NEW_N(out->arena, n, const struct cop_group *);
+    if (out->idle == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t o = 0; o < n; o++) {
+        const struct cop_cut_option *option = cop_tables_option(out->tables, o);
+        struct cop_prediction saved;
+        if (out->choice[o] != 0) continue;
+        cop_tables_save(
+            out->tables,
+            option->group->id,
+            option->widths[0] - option->widths[option->n_widths - 1],
+            &saved);
+        if (saved.ms <= NO_TIME * job->full.ms)
+            out->idle[out->n_idle++] = option->group;
+    }
+    return COP_OK;
+}
+
+static enum cop_status choose(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    const struct cop_shrink_options *options = job->options;
+    struct cop_budget budget = {
+        .macs = cop_synth__limit_share(&options->macs, (double)out->before.macs) *
+                (double)out->before.macs,
+        .params = params_limit(job),
+    };
+    if (options->latency.value <= 0.0) {
+        if (!cop_generate(out->tables, job->coefficients, &budget, out->choice))
+            return tell_out_of_reach(job, err);
+        return COP_OK;
+    }
+    const struct cop_bench_options bench = {
+        .mb = options->mb, .threads = options->threads};
+    COP_TRY(cop_bench(job->engine, job->input->graph, &bench, &out->benches[0], err));
+    budget.ms = cop_synth__limit_share(&options->latency, out->benches[0].median_ms);
+    if (budget.ms >= 1.0)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "nothing to cut: %.4g ms asked, and the network takes %.4g ms",
+            options->latency.value,
+            out->benches[0].median_ms);
+    COP_TRY(choose_timed(job, &budget, err));
+    return list_idle(job, err);
+}
+
+/* ---- cut and repair -------------------------------------------------------------------------- */
+
+static enum cop_status build(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    COP_TRY(cop_tables_cut(out->tables, out->choice, out->arena, &job->cut, err));
+    if (out->calibration == NULL || job->options->is_unrepaired)
+        return cop_cut_apply(out->groups, &job->cut, &out->graph, err);
+    COP_TRY(cop_repair_consumers(
+        out->groups, &job->cut, out->calibration, NULL, &out->graph, err));
+    return cop_repair_responses(
+        job->engine,
+        out->groups,
+        &job->cut,
+        out->calibration,
+        &job->samples,
+        job->progress,
+        out->graph,
+        err);
+}
+
+/* ---- measure ----------------------------------------------------------------------------------- */
+
+/* Samples that were not drawn, evenly spaced if there are many; else those drawn. */
+static enum cop_status list_compared(
+    struct job *job, struct cop_evaluate_options *options, struct cop_err *err)
+{
+    int64_t n = cop_dataset_n(job->input->data);
+    int64_t n_rest = n - job->samples.n;
+    job->out->is_held_out = n_rest >= LEAST_HELD_OUT;
+    options->samples = job->drawn;
+    options->n_samples = job->samples.n;
+    if (!job->out->is_held_out) return COP_OK;
+    int64_t n_taken = n_rest < MOST_HELD_OUT ? n_rest : MOST_HELD_OUT;
+    int64_t *taken = COP_ARENA_NEW_N(job->out->arena, n_taken, int64_t);
+    if (taken == NULL) return COP_FAIL_NOMEM(err);
+    int64_t at = 0; /* in the drawn */
+    int64_t rest = 0;
+    int64_t k = 0;
+    for (int64_t s = 0; s < n && k < n_taken; s++) {
+        if (at < job->samples.n && job->drawn[at] == s) {
+            at++;
+            continue;
+        }
+        if (rest++ == k * n_rest / n_taken) taken[k++] = s;
+    }
+    options->samples = taken;
+    options->n_samples = k;
+    return COP_OK;
+}
+
+static enum cop_status compare(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    struct cop_evaluate_options options = {.threads = job->options->threads};
+    const struct cop_dataset *set =
+        job->input->val != NULL ? job->input->val : job->input->data;
+    out->agreement = (double)NAN;
+    if (set == NULL) return COP_OK;
+    out->is_held_out = job->input->val != NULL;
+    if (job->input->val == NULL) COP_TRY(list_compared(job, &options, err));
+    const struct cop_graph *const graphs[2] = {job->input->graph, out->graph};
+    for (int i = 0; i < 2; i++)
+        COP_TRY(cop_evaluate(
+            job->engine,
+            graphs[i],
+            set,
+            &options,
+            job->progress,
+            &out->evaluations[i],
+            err));
+    int64_t n_same = 0;
+    for (int64_t i = 0; i < out->evaluations[0].n; i++)
+        n_same += out->evaluations[0].answers[i].answer ==
+                  out->evaluations[1].answers[i].answer;
+    out->agreement = 100.0 * (double)n_same / (double)out->evaluations[0].n;
+    return COP_OK;
+}
+
+static enum cop_status measure(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    struct cop_shrunk_size *after = &out->after;
+    COP_TRY(cop_graph_macs(out->graph, &after->macs, err));
+    after->params = cop_graph_n_params(out->graph);
+    after->bytes = cop_graph_param_bytes(out->graph);
+    COP_TRY(time_small(job, out->graph, &out->time_share, err));
+    after->ms = out->benches[1].median_ms;
+    out->before.ms = after->ms / out->time_share;
+    return compare(job, err);
+}
+
+/* Nothing is claimed that was not reached. */
+static enum cop_status check_reached(const struct job *job, struct cop_err *err)
+{
+    const struct cop_shrink_options *o = job->options;
+    const struct cop_shrunk_size *before = &job->out->before;
+    const struct cop_shrunk_size *after = &job->out->after;
+    const struct {
+        const char *what;
+        double share;
+        double limit;
+    } checks[] = {
+        {"MACs",
+         (double)after->macs / (double)before->macs,
+         cop_synth__limit_share(&o->macs, (double)before->macs)},
+        {"parameters",
+         (double)after->params / (double)before->params,
+         cop_synth__limit_share(&o->params, (double)before->params)},
+        {"bytes",
+         (double)after->bytes / (double)before->bytes,
+         cop_synth__limit_share(&o->bytes, (double)before->bytes)},
+        {"time", job->out->time_share, cop_synth__limit_share(&o->latency, before->ms)},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        if (checks[i].limit <= 0.0 || checks[i].share <= checks[i].limit + 1e-12)
+            continue;
+        return COP_FAIL(
+            err,
+            COP_ELIMIT,
+            "reached %.1f %% of the %s, %.1f %% was asked; nothing is kept",
+            100.0 * checks[i].share,
+            checks[i].what,
+            100.0 * checks[i].limit);
+    }
+    return COP_OK;
+}
+
+static enum cop_status shrink(struct job *job, struct cop_err *err)
+{
+    COP_TRY(check_options(job, err));
+    COP_TRY(draw_samples(job, err));
+    COP_TRY(survey(job, err));
+    COP_TRY(inquire(job, err));
+    COP_TRY(choose(job, err));
+    COP_TRY(build(job, err));
+    COP_TRY(measure(job, err));
+    return check_reached(job, err);
+}
+
+enum cop_status cop_shrink(
+    struct cop_engine *engine,
+    const struct cop_shrink_input *input,
+    const struct cop_shrink_options *options,
+    const struct cop_progress *progress,
+    struct cop_shrunk *shrunk,
+    struct cop_err *err)
+{
+    *shrunk = (struct cop_shrunk){.arena = cop_arena_create()};
+    if (shrunk->arena == NULL) return COP_FAIL_NOMEM(err);
+    struct job job = {
+        .engine = engine,
+        .input = input,
+        .options = options,
+        .progress = progress,
+        .out = shrunk,
+    };
+    enum cop_status status = shrink(&job, err);
+    if (status != COP_OK) cop_shrunk_clear(shrunk);
+    return status;
+}
+
+void cop_shrunk_clear(struct cop_shrunk *shrunk)
+{
+    cop_evaluation_clear(&shrunk->evaluations[0]);
+    cop_evaluation_clear(&shrunk->evaluations[1]);
+    cop_calibration_destroy(shrunk->calibration);
+    cop_groups_destroy(shrunk->groups);
+    cop_graph_destroy(shrunk->graph);
+    cop_arena_destroy(shrunk->arena);
+    *shrunk = (struct cop_shrunk){0};
+}

@@ -1,0 +1,187 @@
+/* tests/synth/shrink_test.c - one cut: what is claimed is what was reached, and every group
+ * of a kept one can be asked for. */
+#include "synth_tests.h"
+
+#include "ops/ops.h"
+#include "support/test.h"
+#include "synth/project.h"
+#include "synth/shrink.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { N_RECORDS = 160 };
+
+struct fixture {
+    char dir[256];
+    struct cop_engine *engine;
+    struct cop_graph *graph;
+    struct cop_dataset *data;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    struct cop_err err;
+    char path[300];
+    uint8_t labels[N_RECORDS] = {0};
+    f = (struct fixture){.graph = small_net(5)};
+    (void)snprintf(path, sizeof path, "%s/r.bin", test_make_dir(f.dir));
+    write_records(path, N_RECORDS, labels, 4);
+    f.data = open_records(path);
+    assert_ok(cop_engine_create(&f.engine, &err));
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    cop_dataset_close(f->data);
+    cop_graph_destroy(f->graph);
+    cop_engine_destroy(f->engine);
+    test_remove_dir(f->dir);
+    return 0;
+}
+
+static void what_is_claimed_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    for (double share = 0.8; share > 0.25; share -= 0.25) {
+        const struct cop_shrink_options options = {
+            .macs = {.value = share, .is_share = true},
+            .score = COP_SCORE_RECONSTRUCTION,
+            .samples = 64,
+        };
+        struct cop_shrunk shrunk;
+        int64_t macs = 0;
+        assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+        assert_ok(cop_graph_macs(shrunk.graph, &macs, &err));
+        assert_int_equal(macs, shrunk.after.macs);
+        assert_true((double)macs <= share * (double)shrunk.before.macs);
+        assert_true((double)macs > 0.8 * share * (double)shrunk.before.macs);
+        assert_int_equal(shrunk.n_calibration, 64);
+        assert_true(shrunk.is_held_out); /* 96 are left over */
+        assert_int_equal(shrunk.evaluations[0].n, N_RECORDS - 64);
+        assert_true(shrunk.agreement >= 50.0 && shrunk.agreement <= 100.0);
+        assert_true(shrunk.time_share > 0.0 && shrunk.after.ms > 0.0);
+        cop_shrunk_clear(&shrunk);
+    }
+}
+
+static void samples_do_not_repeat(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    const struct cop_shrink_options options = {
+        .params = {.value = 0.5, .is_share = true},
+        .score = COP_SCORE_RECONSTRUCTION,
+        .samples = 130, /* 30 are left over: too few, so these are compared on */
+    };
+    struct cop_shrunk shrunk;
+    assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+    assert_false(shrunk.is_held_out);
+    assert_int_equal(shrunk.evaluations[0].n, 130);
+    assert_true(shrunk.after.params * 2 <= shrunk.before.params);
+    cop_shrunk_clear(&shrunk);
+}
+
+static void out_of_reach_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    struct cop_shrink_options options = {
+        .macs = {.value = 0.001, .is_share = true},
+        .score = COP_SCORE_MAGNITUDE,
+        .samples = 16,
+    };
+    struct cop_shrunk shrunk;
+    assert_fails(
+        cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err), COP_ELIMIT);
+    assert_non_null(strstr(err.text, "comes down to"));
+    options.macs.value = 1.5;
+    assert_fails(
+        cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err), COP_EINVAL);
+    assert_non_null(strstr(err.text, "nothing to cut"));
+    options.macs.value = 0;
+    assert_fails(
+        cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err), COP_EINVAL);
+    const struct cop_shrink_input blind = {.graph = f->graph};
+    options.macs.value = 0.5;
+    options.score = COP_SCORE_RECONSTRUCTION;
+    assert_fails(
+        cop_shrink(f->engine, &blind, &options, NULL, &shrunk, &err), COP_EINVAL);
+    assert_non_null(strstr(err.text, "need calibration data"));
+}
+
+/* Every group of the original has a row: cut ones with their channels in order. */
+static void every_group_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    struct cop_arena *arena = cop_arena_create();
+    struct cop_store *store = NULL;
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/p.coppice", f->dir);
+    assert_ok(cop_store_create(path, &store, &err));
+    struct cop_model_row model = {.name = "net", .source = "", .origin_json = "{}"};
+    assert_ok(cop_project_save_model(store, f->graph, &model, arena, &err));
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    const struct cop_shrink_options options = {
+        .macs = {.value = 0.5, .is_share = true},
+        .score = COP_SCORE_RECONSTRUCTION,
+        .samples = 64,
+    };
+    struct cop_shrunk shrunk;
+    assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+    const struct cop_shrink_origin origin = {
+        .parent = &model, .name = "half", .asked = "prune --macs 50%"};
+    assert_ok(cop_shrink_store(store, f->engine, &origin, &options, &shrunk, &err));
+    assert_fails(
+        cop_shrink_store(store, f->engine, &origin, &options, &shrunk, &err),
+        COP_EINVAL);
+    struct cop_cut_row *rows;
+    int32_t n;
+    assert_ok(cop_store_list_groups(store, model.id + 1, arena, &rows, &n, &err));
+    assert_int_equal(n, cop_groups_n(shrunk.groups));
+    int32_t n_cut = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const struct cop_group *group = cop_groups_at(shrunk.groups, i);
+        assert_string_equal(rows[i].layer, group->name);
+        assert_int_equal(rows[i].width_before, group->n_channels);
+        const uint8_t *records = rows[i].channels;
+        for (size_t k = 0; k * 9 < rows[i].channels_bytes; k++) {
+            int64_t n_removed = rows[i].width_before - rows[i].width_after;
+            assert_int_equal(records[k * 9 + 8], (int64_t)k >= n_removed);
+        }
+        n_cut += rows[i].width_after < rows[i].width_before;
+        if (group->frozen_because != NULL) {
+            assert_int_equal(rows[i].channels_bytes, 0);
+            assert_non_null(strstr(rows[i].reason, group->frozen_because));
+        }
+    }
+    struct cop_cut_row *cuts;
+    assert_ok(cop_store_list_cuts(store, model.id + 1, arena, &cuts, &n, &err));
+    assert_int_equal(n, n_cut);
+    assert_true(n_cut > 0);
+    assert_ok(cop_store_verify(store, &err));
+    cop_shrunk_clear(&shrunk);
+    cop_store_close(store);
+    cop_arena_destroy(arena);
+}
+
+int test_shrink(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_claimed_is_there),
+        cmocka_unit_test(samples_do_not_repeat),
+        cmocka_unit_test(out_of_reach_is_told),
+        cmocka_unit_test(every_group_is_kept),
+    };
+    return cmocka_run_group_tests_name("shrink", tests, set_up, tear_down);
+}
