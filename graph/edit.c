@@ -339,7 +339,7 @@ enum cop_status cop_graph_set_src(
     return COP_OK;
 }
 
-static enum cop_status swap_names(
+enum cop_status cop_graph_swap_names(
     struct cop_graph *graph,
     struct cop_value *a,
     struct cop_value *b,
@@ -371,7 +371,7 @@ enum cop_status cop_graph_replace_value(
     old->is_output = false;
     bool keeps_own_name = fresh->is_output || fresh->is_input;
     fresh->is_output = true;
-    return keeps_own_name ? COP_OK : swap_names(graph, old, fresh, err);
+    return keeps_own_name ? COP_OK : cop_graph_swap_names(graph, old, fresh, err);
 }
 
 static bool is_read(const struct cop_node *node)

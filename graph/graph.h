@@ -156,6 +156,13 @@ COP_NODISCARD enum cop_status cop_graph_replace_value(
     struct cop_value *fresh,
     struct cop_err *err);
 
+/** Exchanges the names of two values.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_graph_swap_names(
+    struct cop_graph *graph,
+    struct cop_value *a,
+    struct cop_value *b,
+    struct cop_err *err);
+
 /** Gives a constant, for all its readers, new elements and maybe a new shape. */
 COP_NODISCARD enum cop_status cop_graph_set_const(
     struct cop_graph *graph,

@@ -12,5 +12,6 @@ int main(void)
     failed += run_calibrate_tests();
     failed += run_work_tests();
     failed += run_lowrank_tests();
+    failed += run_blocks_tests();
     return failed != 0;
 }

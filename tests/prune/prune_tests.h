@@ -12,5 +12,6 @@ int run_repair_tests(void);
 int run_calibrate_tests(void);
 int run_work_tests(void);
 int run_lowrank_tests(void);
+int run_blocks_tests(void);
 
 #endif
