@@ -231,7 +231,7 @@ static enum cop_status add_dim(
     if (to->rank == COP_MAX_RANK)
         return COP_FAIL(
             err, COP_EUNSUPPORTED, "shape has more than %d axes", COP_MAX_RANK);
-    to->dim[to->rank++] = size < 0 ? -1 : size;
+    to->dim[to->rank++] = size;
     return COP_OK;
 }
 

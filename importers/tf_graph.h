@@ -121,7 +121,7 @@ COP_NODISCARD enum cop_status cop_tf__attr_ints(
     struct cop_tf__ints *to,
     struct cop_err *err);
 
-/** Extents; -1 is an open one.  rank -1: not known. */
+/** Extents as the file says them; below 0 they are open.  rank -1: not known. */
 struct cop_tf__shape {
     int32_t rank;
     int64_t dim[COP_MAX_RANK];

@@ -276,6 +276,31 @@ static const char *condition_of(
     return "?";
 }
 
+static enum cop_status check_sources(
+    const struct cop_tf__node *node, struct cop_err *err)
+{
+    for (int32_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i].ref.node < 0)
+            return COP_FAIL(
+                err,
+                COP_EFORMAT,
+                "reads '%s', which the file does not have",
+                node->inputs[i].text);
+    return COP_OK;
+}
+
+static enum cop_status check_all_sources(const struct walk *walk, struct cop_err *err)
+{
+    for (int32_t k = 0; k < walk->n; k++) {
+        const struct cop_tf__node *const node = &walk->import->tf.nodes[walk->order[k]];
+        const enum cop_status status = check_sources(node, err);
+        if (status == COP_OK) continue;
+        cop_err_in(err, "node '%s' (%s)", node->name, node->op);
+        return status;
+    }
+    return COP_OK;
+}
+
 static enum cop_status check_needed(
     const struct cop_tf__import *import,
     const struct cop_tf__node *node,
@@ -292,14 +317,7 @@ static enum cop_status check_needed(
             condition_of(import, node),
             condition_of(import, node));
     if (made->same_as.node >= 0 || is_placeholder(node)) return COP_OK;
-    for (int32_t i = 0; i < node->n_inputs; i++)
-        if (node->inputs[i].ref.node < 0)
-            return COP_FAIL(
-                err,
-                COP_EFORMAT,
-                "reads '%s', which the file does not have",
-                node->inputs[i].text);
-    return COP_OK;
+    return check_sources(node, err);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------------ */
@@ -377,6 +395,7 @@ static enum cop_status keep_dependent(
     }
     import->n_outputs = n;
     if (n > 0) return COP_OK;
+    COP_TRY(check_all_sources(walk, err));
     return COP_FAIL(
         err,
         COP_EINVAL,

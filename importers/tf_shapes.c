@@ -215,6 +215,15 @@ enum cop_status cop_tf__translate_split(
     COP_TRY(cop_tf__attr_int(&import->tf, node, "num_split", &n, err));
     COP_TRY(cop_tf__int(import, node, has_sizes ? 2 : 0, "axis", &axis, err));
     COP_TRY(cop_tf__src(import, node, has_sizes ? 0 : 1, &src[0], err));
+    const int64_t at = axis < 0 ? axis + src[0]->shape.rank : axis;
+    if (!has_sizes && n > 0 && at >= 0 && at < src[0]->shape.rank &&
+        src[0]->shape.dim[at] % n != 0)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "%lld elements are no %lld parts of one size",
+            (long long)src[0]->shape.dim[at],
+            (long long)n);
     if (has_sizes) COP_TRY(cop_tf__src(import, node, 1, &src[1], err));
     COP_TRY(add_split(import, node, src, axis, &parts, n, err));
     return cop_tf__give_all(import, node, parts, (int32_t)n, err);
@@ -241,6 +250,31 @@ enum cop_status cop_tf__translate_unpack(
     return cop_tf__give_all(import, node, parts, (int32_t)n, err);
 }
 
+/* Of what is known: the others are for the engine to refuse. */
+static enum cop_status check_indices(
+    const struct cop_tf__import *import,
+    struct cop_value *const src[2],
+    int64_t axis,
+    struct cop_err *err)
+{
+    const struct cop_fact known = cop_tf__fact(import, src[1]);
+    const int32_t rank = src[0]->shape.rank;
+    const int64_t at = axis < 0 ? axis + rank : axis;
+    const int64_t n =
+        known.data != NULL && known.dtype == COP_I64 ? cop_shape_n(&known.shape) : 0;
+    for (int64_t i = 0; i < n && at >= 0 && at < rank; i++) {
+        const int64_t index = cop_i64_at(known.data, i);
+        if (index < 0 || index >= src[0]->shape.dim[at])
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                "index %lld of an axis of %lld elements",
+                (long long)index,
+                (long long)src[0]->shape.dim[at]);
+    }
+    return COP_OK;
+}
+
 enum cop_status cop_tf__translate_gather(
     struct cop_tf__import *import,
     const struct cop_tf__node *node,
@@ -259,6 +293,7 @@ enum cop_status cop_tf__translate_gather(
     if (node->n_inputs > 2) COP_TRY(cop_tf__int(import, node, 2, "axis", &axis, err));
     COP_TRY(cop_tf__src(import, node, 0, &src[0], err));
     COP_TRY(cop_tf__src(import, node, 1, &src[1], err));
+    COP_TRY(check_indices(import, src, axis, err));
     const struct cop_tf__part part = {
         .op = "Gather",
         .name = node->name,
@@ -499,15 +534,6 @@ static enum cop_status mirror_axis(
     const int64_t extent = (*value)->shape.dim[axis];
     struct cop_value *parts[3];
     int32_t n = 0;
-    if (amounts[0] > extent || amounts[1] > extent)
-        return COP_FAIL(
-            err,
-            COP_ESHAPE,
-            "axis %lld of %lld elements is mirrored by %lld and %lld",
-            (long long)axis,
-            (long long)extent,
-            (long long)amounts[0],
-            (long long)amounts[1]);
     for (int i = 0; i < 2; i++) {
         struct bounds bounds = {.n = 0};
         if (i == 1) parts[n++] = *value;
@@ -553,6 +579,32 @@ static enum cop_status add_pad(
     return cop_tf__add(import, &part, &src[0], err);
 }
 
+/* No more than there is beside the edge, or with it, can be mirrored. */
+static enum cop_status check_mirror(
+    const char *mode,
+    const struct cop_tf__ints *amounts,
+    const struct cop_shape *shape,
+    struct cop_err *err)
+{
+    const bool has_edge = strcmp(mode, "SYMMETRIC") == 0;
+    if (!has_edge && strcmp(mode, "REFLECT") != 0)
+        return COP_FAIL(err, COP_EUNSUPPORTED, "mode '%.20s' is not supported", mode);
+    for (int32_t i = 0; i < shape->rank; i++) {
+        const int64_t most = shape->dim[i] - !has_edge;
+        const int64_t *const two = &amounts->at[2 * (int64_t)i];
+        if (two[0] > most || two[1] > most)
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                "axis %d of %lld elements is mirrored by %lld and %lld",
+                i,
+                (long long)shape->dim[i],
+                (long long)two[0],
+                (long long)two[1]);
+    }
+    return COP_OK;
+}
+
 enum cop_status cop_tf__translate_pad(
     struct cop_tf__import *import,
     const struct cop_tf__node *node,
@@ -575,6 +627,8 @@ enum cop_status cop_tf__translate_pad(
     for (int32_t i = 0; i < amounts.n; i++)
         if (amounts.at[i] < 0 || amounts.at[i] > INT32_MAX)
             return COP_FAIL(err, COP_EFORMAT, "pads by %lld", (long long)amounts.at[i]);
+    if (strcmp(rule->arg, "mirror") == 0)
+        COP_TRY(check_mirror(mode, &amounts, &src[0]->shape, err));
     if (strcmp(mode, "SYMMETRIC") == 0) {
         for (int32_t i = 0; i < src[0]->shape.rank; i++)
             COP_TRY(mirror_axis(

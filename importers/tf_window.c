@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { MAX_REACH = 1 << 24 }; /* elements; far beyond any image */
+
 /** A window over the two spatial axes. */
 struct window {
     bool is_last; /* channels are the last axis of the file's tensors */
@@ -97,8 +99,14 @@ static enum cop_status find_pads(
     for (int i = 0; i < 2; i++) {
         const int64_t n = (extents[i] + window->strides[i] - 1) / window->strides[i];
         int64_t reach = 0;
-        if (__builtin_mul_overflow(window->kernel[i] - 1, window->dilations[i], &reach))
-            return COP_FAIL(err, COP_EFORMAT, "the window is too wide");
+        if (__builtin_mul_overflow(
+                window->kernel[i] - 1, window->dilations[i], &reach) ||
+            reach > MAX_REACH)
+            return COP_FAIL(
+                err,
+                COP_EUNSUPPORTED,
+                "the window reaches over more than %d elements",
+                MAX_REACH);
         const int64_t all = (n - 1) * window->strides[i] + reach + 1 - extents[i];
         window->pads[i] = all > 0 ? all / 2 : 0;
         window->pads[2 + i] = all > 0 ? all - all / 2 : 0;
@@ -190,9 +198,12 @@ static enum cop_status turn_const(
     struct cop_buf *turned = NULL;
     struct cop_shape shape = {.rank = 4};
     int64_t strides[4] = {0};
-    COP_TRY(cop_tf__read_tensor(
-        &import->tf, from, import->file, &import->room, &tensor, err));
-    enum cop_status status = COP_OK;
+    enum cop_status status = cop_tf__read_tensor(
+        &import->tf, from, import->file, &import->room, &tensor, err);
+    if (status != COP_OK) {
+        cop_err_in(err, "constant '%s'", from->name);
+        return status;
+    }
     if (tensor.dtype != COP_F32 || tensor.shape.rank != 4) {
         status = COP_FAIL(
             err,

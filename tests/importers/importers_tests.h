@@ -12,5 +12,6 @@ int run_external_tests(void);
 int run_limits_tests(void);
 int run_notes_tests(void);
 int run_tf_cases_tests(void);
+int run_tf_broken_tests(void);
 
 #endif

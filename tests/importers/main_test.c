@@ -12,5 +12,6 @@ int main(void)
     failed += run_limits_tests();
     failed += run_notes_tests();
     failed += run_tf_cases_tests();
+    failed += run_tf_broken_tests();
     return failed != 0;
 }
