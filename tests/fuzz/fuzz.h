@@ -23,6 +23,7 @@ struct fuzz_target {
 };
 
 extern const struct fuzz_target fuzz_onnx;
+extern const struct fuzz_target fuzz_tf;
 extern const struct fuzz_target fuzz_keras;        /* HDF5 bytes */
 extern const struct fuzz_target fuzz_keras_config; /* JSON; see keras_config_fuzz.c */
 

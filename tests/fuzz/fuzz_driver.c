@@ -25,7 +25,7 @@ enum { IS_SANITIZED = 0 };
 #endif
 
 static const struct fuzz_target *const targets[] = {
-    &fuzz_onnx, &fuzz_keras, &fuzz_keras_config};
+    &fuzz_onnx, &fuzz_tf, &fuzz_keras, &fuzz_keras_config};
 static const struct fuzz_target *target;
 
 struct seed {

@@ -3,6 +3,8 @@
  *
  * usage: make_corpus FOLDER */
 #include "support/onnx_bytes.h"
+#include "support/tf_bytes.h"
+#include "tf_corpus.h"
 
 #include "base/buf.h"
 
@@ -460,6 +462,12 @@ int main(int argc, char **argv)
         corpus[i].make(&file);
         struct cop_buf *bytes = onnx_finish(&file);
         failed += write_seed(argv[1], corpus[i].name, bytes);
+        cop_buf_release(bytes);
+    }
+    for (const struct tf_seed *seed = tf_corpus; seed->name != NULL; seed++) {
+        struct pb graph = tf_graph(seed->text);
+        struct cop_buf *bytes = pb_buf(&graph);
+        failed += write_seed(argv[1], seed->name, bytes);
         cop_buf_release(bytes);
     }
     return failed != 0;
