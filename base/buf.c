@@ -146,18 +146,24 @@ void cop_buf_release_any(void *buf)
     cop_buf_release(buf);
 }
 
-void cop_buf_forget(const struct cop_buf *buf)
+void cop_buf_forget_part(const struct cop_buf *buf, size_t first, size_t bytes)
 {
+    assert(first <= buf->bytes && bytes <= buf->bytes - first);
     const struct cop_buf *whole = buf;
     while (whole->kind == VIEW)
         whole = whole->whole;
-    if (whole->kind != MAPPED || buf->bytes == 0) return;
+    if (whole->kind != MAPPED || bytes == 0) return;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *from = whole->data;
-    size_t begin = (size_t)((char *)buf->data - from);
-    size_t first = (begin + page - 1) / page * page; /* neighbours keep their pages */
-    size_t last = (begin + buf->bytes) / page * page;
-    if (last > first) (void)madvise(from + first, last - first, MADV_DONTNEED);
+    size_t begin = (size_t)((char *)buf->data - from) + first;
+    size_t low = (begin + page - 1) / page * page; /* neighbours keep their pages */
+    size_t high = (begin + bytes) / page * page;
+    if (high > low) (void)madvise(from + low, high - low, MADV_DONTNEED);
+}
+
+void cop_buf_forget(const struct cop_buf *buf)
+{
+    cop_buf_forget_part(buf, 0, buf->bytes);
 }
 
 const void *cop_buf_data(const struct cop_buf *buf)

@@ -49,6 +49,8 @@ void cop_buf_release_any(void *buf);
 /** Lets the memory behind bytes of a mapped file go until they are read again; nothing for
  *  other buffers.  The content stays. */
 void cop_buf_forget(const struct cop_buf *buf);
+/** The same for the bytes [first, first + bytes) of @p buf, which must be inside. */
+void cop_buf_forget_part(const struct cop_buf *buf, size_t first, size_t bytes);
 
 const void *cop_buf_data(const struct cop_buf *buf);
 /** Asserts that the buffer is ours alone and not mapped. */

@@ -125,7 +125,10 @@ enum cop_status cop_plan__packed(
     COP_TRY(cop_weights_pack(plan->engine->weights, request, &pack, err));
     if (cop_arena_defer(plan->arena, cop_pack_release, pack) != COP_OK)
         return COP_FAIL_NOMEM(err);
-    plan->memory.weights_bytes += cop_pack_bytes(pack);
+    bool is_known = false; /* two layers of one constant read the same pack */
+    for (int32_t i = 0; i < plan->n_arrays && !is_known; i++)
+        is_known = plan->arrays[i].data == cop_pack_data(pack);
+    if (!is_known) plan->memory.weights_bytes += cop_pack_bytes(pack);
     const struct cop_array like = {
         .tensor = -1,
         .md = request->md,
@@ -136,16 +139,22 @@ enum cop_status cop_plan__packed(
     return append_array(plan, &like, array, err);
 }
 
-/* Constants enter the list of their tensor in plain layout. */
+/* One more layout of a constant; the first that is asked for stands first. */
 static enum cop_status constant_array(
-    struct cop_plan *plan, int32_t tensor, int32_t *array, struct cop_err *err)
+    struct cop_plan *plan,
+    int32_t tensor,
+    const struct cop_md *md,
+    int32_t *array,
+    struct cop_err *err)
 {
-    struct cop_pack_request request = {.source = &plan->program->tensors[tensor]};
-    COP_TRY(cop_md_create(
-        plan->arena, cop_plan__shape(plan, tensor), NULL, &request.md, err));
+    const struct cop_pack_request request = {
+        .source = &plan->program->tensors[tensor], .md = md};
     COP_TRY(cop_plan__packed(plan, &request, array, err));
     plan->arrays[*array].tensor = tensor;
-    plan->first_array[tensor] = *array;
+    int32_t *link = &plan->first_array[tensor];
+    while (*link >= 0)
+        link = &plan->arrays[*link].next;
+    *link = *array;
     return COP_OK;
 }
 
@@ -155,8 +164,11 @@ enum cop_status cop_plan__array(
     *array = plan->first_array[tensor];
     if (*array >= 0) return COP_OK;
     const struct cop_tensor *source = &plan->program->tensors[tensor];
-    if (source->role == COP_TENSOR_CONST)
-        return constant_array(plan, tensor, array, err);
+    if (source->role == COP_TENSOR_CONST) {
+        const struct cop_md *plain;
+        COP_TRY(cop_md_create(plan->arena, &source->shape, NULL, &plain, err));
+        return constant_array(plan, tensor, plain, array, err);
+    }
     return COP_FAIL(err, COP_EENGINE, "value '%s' is not there yet", source->name);
 }
 
@@ -167,22 +179,16 @@ enum cop_status cop_plan__array_as(
     int32_t *array,
     struct cop_err *err)
 {
-    int32_t from;
-    COP_TRY(cop_plan__array(plan, tensor, &from, err));
-    for (int32_t i = from; i >= 0; i = plan->arrays[i].next) {
+    for (int32_t i = plan->first_array[tensor]; i >= 0; i = plan->arrays[i].next) {
         if (cop_md_equal(plan->arrays[i].md, md)) {
             *array = i;
             return COP_OK;
         }
     }
-    if (plan->program->tensors[tensor].role == COP_TENSOR_CONST) {
-        const struct cop_pack_request request = {
-            .source = &plan->program->tensors[tensor], .md = md};
-        COP_TRY(cop_plan__packed(plan, &request, array, err));
-        plan->arrays[*array].next = plan->arrays[from].next;
-        plan->arrays[from].next = *array;
-        return COP_OK;
-    }
+    if (plan->program->tensors[tensor].role == COP_TENSOR_CONST)
+        return constant_array(plan, tensor, md, array, err);
+    int32_t from;
+    COP_TRY(cop_plan__array(plan, tensor, &from, err));
     COP_TRY(cop_plan__new_array(plan, tensor, md, -1, array, err));
     return cop_plan__build_reorder(plan, from, *array, err);
 }
@@ -194,8 +200,7 @@ enum cop_status cop_plan__array_plain(
     int32_t *array,
     struct cop_err *err)
 {
-    int32_t from;
-    COP_TRY(cop_plan__array(plan, tensor, &from, err));
+    int32_t from = plan->first_array[tensor];
     while (from >= 0 && !cop_md_is_plain(plan->arrays[from].md))
         from = plan->arrays[from].next;
     const struct cop_shape *shape = cop_plan__shape(plan, tensor);

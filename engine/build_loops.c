@@ -465,12 +465,11 @@ static enum cop_status build_broadcast(
 
 /* Equal shapes: oneDNN, both in one layout, preferably that of a computed operand. */
 static enum cop_status build_equal_binary(
-    struct cop_plan *plan,
-    const struct cop_prim *prim,
-    int32_t srcs[2],
-    struct cop_err *err)
+    struct cop_plan *plan, const struct cop_prim *prim, struct cop_err *err)
 {
-    int like = plan->arrays[srcs[0]].storage < 0 ? 1 : 0;
+    int32_t srcs[2];
+    int like = cop_plan__is_const(plan, prim->srcs[0]) ? 1 : 0;
+    COP_TRY(cop_plan__array(plan, prim->srcs[like], &srcs[like], err));
     const struct cop_md *md = cop_plan__md(plan, srcs[like]);
     COP_TRY(cop_plan__array_as(plan, prim->srcs[1 - like], md, &srcs[1 - like], err));
     const struct cop_md *const mds[2] = {md, md};
@@ -497,13 +496,13 @@ enum cop_status cop_plan__build_binary(
 {
     (void)position;
     int32_t srcs[2];
-    for (int i = 0; i < 2; i++)
-        COP_TRY(cop_plan__array(plan, prim->srcs[i], &srcs[i], err));
     bool equal = cop_shape_equal(
         cop_plan__shape(plan, prim->srcs[0]), cop_plan__shape(plan, prim->srcs[1]));
-    return equal && cop_binary_is_dnnl(prim->as.binary)
-               ? build_equal_binary(plan, prim, srcs, err)
-               : build_broadcast(plan, prim, srcs, err);
+    if (equal && cop_binary_is_dnnl(prim->as.binary))
+        return build_equal_binary(plan, prim, err);
+    for (int i = 0; i < 2; i++)
+        COP_TRY(cop_plan__array(plan, prim->srcs[i], &srcs[i], err));
+    return build_broadcast(plan, prim, srcs, err);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 /* engine/build_own_conv.c - steps of convolutions that our own loops compute: Winograd's
  * algorithm (winograd.h) and the direct form with any strides (direct.h). */
+#include "base/par.h"
 #include "engine/conv_method.h"
 #include "engine/depthwise.h"
 #include "engine/direct.h"
@@ -229,34 +230,57 @@ static enum cop_status create_depthwise(
 
 static enum cop_status pack_depthwise(
     const void *context,
-    const void *elements,
+    const struct cop_tensor *source,
     const double *scale,
     float *packed,
     struct cop_err *err)
 {
     (void)err;
-    cop_depthwise_pack(context, elements, scale, packed);
+    cop_depthwise_pack(context, source->data, scale, packed);
     return COP_OK;
 }
 
 static enum cop_status pack_winograd(
     const void *context,
-    const void *elements,
+    const struct cop_tensor *source,
     const double *scale,
     float *packed,
     struct cop_err *err)
 {
-    return cop_winograd_pack(context, elements, scale, packed, err);
+    return cop_winograd_pack(context, source->data, scale, packed, err);
+}
+
+struct direct_packing {
+    const struct cop_direct *direct;
+    const struct cop_tensor *source;
+    const double *scale;
+    float *packed;
+};
+
+/* A panel's lines follow one another in the source, and nobody else reads them. */
+static enum cop_status pack_panel(void *context, int64_t panel, struct cop_err *err)
+{
+    (void)err;
+    const struct direct_packing *p = context;
+    const int64_t oc = p->source->shape.dim[0];
+    const int64_t line = cop_shape_n(&p->source->shape) / oc;
+    const int64_t first = cop_direct_panel_channel(p->direct, panel);
+    const int64_t end = cop_direct_panel_channel(p->direct, panel + 1);
+    cop_direct_pack_panel(p->direct, panel, p->source->data, p->scale, p->packed);
+    cop_weights_forget(p->source, first * line, ((end < oc ? end : oc) - first) * line);
+    return COP_OK;
 }
 
 static enum cop_status pack_direct(
     const void *context,
-    const void *elements,
+    const struct cop_tensor *source,
     const double *scale,
     float *packed,
     struct cop_err *err)
 {
-    return cop_direct_pack(context, elements, scale, packed, err);
+    struct direct_packing packing = {
+        .direct = context, .source = source, .scale = scale, .packed = packed};
+    return cop_par_for(cop_direct_weights_form(context), pack_panel, &packing, err);
 }
 
 static enum cop_status packed_array(

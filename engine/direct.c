@@ -312,39 +312,54 @@ static int64_t sum_length(const struct cop_direct *w)
     return w->n_outer * w->n_inner * w->run;
 }
 
+int64_t cop_direct_panel_channel(const struct cop_direct *direct, int64_t panel)
+{
+    return first_channel(direct, panel);
+}
+
+/* [oc][ic][kh][kw] -> [panel][kh][kw][ic][vectors * block]. */
+void cop_direct_pack_panel(
+    const struct cop_direct *direct,
+    int64_t panel,
+    const void *weights,
+    const double *scale,
+    float *packed)
+{
+    const struct cop_direct_desc *d = &direct->desc;
+    const int64_t taps = d->kernel[0] * d->kernel[1];
+    const int64_t width = vectors_of(direct, panel) * direct->kernels->block;
+    const int64_t first = first_channel(direct, panel);
+    float *to = packed + first * sum_length(direct);
+    for (int64_t o = 0; o < width; o++) {
+        const bool is_there = first + o < d->oc;
+        const double by = scale != NULL && is_there ? scale[first + o] : 1.0;
+        const char *from =
+            (const char *)weights + (first + o) * d->ic * taps * (int64_t)sizeof(float);
+        for (int64_t c = 0; c < d->ic; c++) {
+            for (int64_t t = 0; t < taps; t++) {
+                float number = 0.0f;
+                if (is_there) {
+                    memcpy(&number, from, sizeof number);
+                    from += sizeof number;
+                }
+                to[(t * d->ic + c) * width + o] = (float)((double)number * by);
+            }
+        }
+    }
+}
+
 struct packing {
-    const struct cop_direct *w;
-    const char *weights;
+    const struct cop_direct *direct;
+    const void *weights;
     const double *scale;
     float *packed;
 };
 
-/* [oc][ic][kh][kw] -> [panel][kh][kw][ic][vectors * block]. */
 static enum cop_status pack_panel(void *context, int64_t panel, struct cop_err *err)
 {
     (void)err;
     const struct packing *p = context;
-    const struct cop_direct_desc *d = &p->w->desc;
-    const int64_t taps = d->kernel[0] * d->kernel[1];
-    const int64_t width = vectors_of(p->w, panel) * p->w->kernels->block;
-    const int64_t first = first_channel(p->w, panel);
-    float *to = p->packed + first * sum_length(p->w);
-    for (int64_t o = 0; o < width; o++) {
-        const double scale =
-            p->scale != NULL && first + o < d->oc ? p->scale[first + o] : 1.0;
-        const char *from =
-            p->weights + (first + o) * d->ic * taps * (int64_t)sizeof(float);
-        for (int64_t c = 0; c < d->ic; c++) {
-            for (int64_t t = 0; t < taps; t++) {
-                float number = 0.0f;
-                if (first + o < d->oc) {
-                    memcpy(&number, from, sizeof number);
-                    from += sizeof number;
-                }
-                to[(t * d->ic + c) * width + o] = (float)((double)number * scale);
-            }
-        }
-    }
+    cop_direct_pack_panel(p->direct, panel, p->weights, p->scale, p->packed);
     return COP_OK;
 }
 
@@ -356,7 +371,7 @@ enum cop_status cop_direct_pack(
     struct cop_err *err)
 {
     struct packing p = {
-        .w = direct, .weights = weights, .scale = scale, .packed = packed};
+        .direct = direct, .weights = weights, .scale = scale, .packed = packed};
     return cop_par_for(direct->n_panels, pack_panel, &p, err);
 }
 

@@ -63,6 +63,17 @@ size_t cop_direct_weights_bytes(const struct cop_direct *direct);
  *  are: it says in which order they lie, which depends on the number of pixels, too. */
 int64_t cop_direct_weights_form(const struct cop_direct *direct);
 
+/** Where panel i of the packed weights begins: channels of the result, counted from 0.
+ *  There are cop_direct_weights_form panels; behind the last lies oc, rounded up. */
+int64_t cop_direct_panel_channel(const struct cop_direct *direct, int64_t panel);
+/** What cop_direct_pack does, for the channels of one panel alone. */
+void cop_direct_pack_panel(
+    const struct cop_direct *direct,
+    int64_t panel,
+    const void *weights,
+    const double *scale,
+    float *packed);
+
 /** Puts @p weights [oc][ic][kh][kw], of any alignment, times scale[oc] (NULL: 1) in the
  *  order of the products.  Cannot fail but for the thread pool.
  *  @param packed cop_direct_weights_bytes, 64-byte aligned */

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <string.h>
 
+enum { SLAB_ELEMENTS = 1 << 21 }; /* 8 MiB of a source are read at a time */
+
 struct cop_pack {
     struct cop_weights *weights;
     struct cop_pack *next;
@@ -167,6 +169,55 @@ static enum cop_status row_major(
     return cop_md_create(arena, &shape, request->strides, md, err);
 }
 
+void cop_weights_forget(const struct cop_tensor *source, int64_t first, int64_t n)
+{
+    if (source->buf == NULL) return;
+    const char *begin = cop_buf_data(source->buf);
+    const size_t before = (size_t)((const char *)source->data - begin);
+    cop_buf_forget_part(
+        source->buf, before + (size_t)first * sizeof(float), (size_t)n * sizeof(float));
+}
+
+/* The axis along which the source's lines follow one another. */
+static int32_t outer_axis(const struct cop_copy *copy)
+{
+    int32_t outer = 0;
+    for (int32_t i = 1; i < copy->rank; i++) {
+        const int64_t *own = copy->src.axis[i];
+        const int64_t *most = copy->src.axis[outer];
+        if (copy->dim[i] > 1 &&
+            (copy->dim[outer] == 1 || own[1] - own[0] > most[1] - most[0]))
+            outer = i;
+    }
+    return outer;
+}
+
+/* Slab by slab of the source, each given back when it was read: of the largest layers there
+ * would not be room for both. */
+static enum cop_status copy_in_slabs(
+    const struct cop_pack_request *request,
+    const struct cop_copy *whole,
+    float *data,
+    struct cop_err *err)
+{
+    int32_t axis = outer_axis(whole);
+    int64_t line = 1;
+    for (int32_t i = 0; i < whole->rank; i++)
+        line *= i != axis ? whole->dim[i] : 1;
+    int64_t lines = SLAB_ELEMENTS / line + 1;
+    for (int64_t first = 0; first < whole->dim[axis]; first += lines) {
+        struct cop_copy slab = *whole;
+        int64_t left = whole->dim[axis] - first;
+        slab.dim[axis] = left < lines ? left : lines;
+        slab.src.axis[axis] += first;
+        slab.dst.axis[axis] += first;
+        COP_TRY(cop_copy_run(&slab, request->source->data, data, err));
+        if (left > lines)
+            cop_weights_forget(request->source, first * line, slab.dim[axis] * line);
+    }
+    return COP_OK;
+}
+
 static enum cop_status fill_weights(
     const struct cop_pack_request *request, float *data, struct cop_err *err)
 {
@@ -177,8 +228,7 @@ static enum cop_status fill_weights(
     enum cop_status status = row_major(arena, request, &from, err);
     if (status == COP_OK)
         status = cop_copy_between(arena, from, request->md, &copy, err);
-    if (status == COP_OK)
-        status = cop_copy_run(&copy, request->source->data, data, err);
+    if (status == COP_OK) status = copy_in_slabs(request, &copy, data, err);
     if (status == COP_OK && request->affine != NULL)
         scale_weights(request, &copy, data);
     cop_arena_destroy(arena);
@@ -191,7 +241,7 @@ static enum cop_status fill(
     if (request->form != NULL)
         return request->form->pack(
             request->form->context,
-            request->source->data,
+            request->source,
             request->affine != NULL ? request->affine->scale : NULL,
             data,
             err);

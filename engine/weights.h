@@ -29,11 +29,11 @@ struct cop_pack_form {
     const char *kind; /* "winograd"; compared by text */
     int64_t parameter;
     size_t bytes;
-    /** Fills @p packed from row-major @p elements (maybe unaligned), the lines of the
+    /** Fills @p packed from @p source, row-major and maybe unaligned, the lines of the
      *  first axis times scale[i]; scale NULL: as they are. */
     enum cop_status (*pack)(
         const void *context,
-        const void *elements,
+        const struct cop_tensor *source,
         const double *scale,
         float *packed,
         struct cop_err *err);
@@ -59,6 +59,9 @@ COP_NODISCARD enum cop_status cop_weights_pack(
     const struct cop_pack_request *request,
     struct cop_pack **pack,
     struct cop_err *err);
+/** Lets the memory behind elements [first, first + n) of a constant of a mapped file go:
+ *  for those that pack, so that a source and what is packed from it are not both there. */
+void cop_weights_forget(const struct cop_tensor *source, int64_t first, int64_t n);
 /** One user less; for cop_arena_defer. */
 void cop_pack_release(void *thing);
 

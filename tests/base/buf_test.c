@@ -136,6 +136,11 @@ static void forgotten_bytes_come_back(void **state)
     cop_buf_forget(view);
     assert_true(resident_file_pages() < before - PAGES / 2);
     assert_memory_equal(cop_buf_data(whole), bytes, BYTES);
+    before = resident_file_pages();
+    cop_buf_forget_part(view, BYTES / 2, BYTES / 4);
+    const long gone = before - resident_file_pages(); /* more where pages are huge */
+    assert_true(gone >= PAGES / 8);
+    assert_memory_equal(cop_buf_data(whole), bytes, BYTES);
     cop_buf_release(view);
     cop_buf_release(whole);
     assert_ok(cop_buf_create(64, &whole, &err));

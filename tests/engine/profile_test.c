@@ -1,7 +1,10 @@
-/* tests/engine/profile_test.c - what a plan says of its steps, and the machine's peaks. */
+/* tests/engine/profile_test.c - what a plan says of its steps and its weights, and the
+ * machine's peaks. */
 #include "engine/dnnl_shim.h"
 #include "engine/peak.h"
+#include "engine/plan_impl.h"
 #include "engine_tests.h"
+#include "nets.h"
 #include "toy.h"
 
 #include "base/arena.h"
@@ -132,6 +135,68 @@ static void steps_are_nearly_all_of_a_run(void **state)
     cop_graph_destroy(graph);
 }
 
+/* ---- memory --------------------------------------------------------------------------- */
+
+/* Each pack once, however many steps read it: what the cache holds is what is told. */
+static void check_weights(const struct cop_graph *graph, int32_t most_packs)
+{
+    struct cop_err err;
+    struct cop_plan *plan;
+    struct cop_plan_memory memory;
+    const struct cop_plan_options options = {.mb = 1};
+    assert_ok(cop_plan_create(engine, graph, &options, &plan, &err));
+    cop_plan_memory(plan, &memory);
+    assert_int_equal(memory.weights_bytes, cop_weights_bytes(engine->weights));
+    assert_true(cop_weights_n(engine->weights) <= most_packs);
+    cop_plan_destroy(plan);
+}
+
+static void weights_are_counted_once(void **state)
+{
+    (void)state;
+    struct cop_rng rng;
+    cop_rng_init(&rng, SEED + 1);
+    for (int i = 0; i < 20; i++) {
+        struct cop_graph *graph = toy_random_net(&rng, 2);
+        check_weights(graph, INT32_MAX);
+        cop_graph_destroy(graph);
+    }
+    /* The same weights twice. */
+    struct cop_graph *graph = toy_graph();
+    struct cop_value *x = toy_input(graph, 4, (const int64_t[]){1, 16, 9, 9});
+    struct toy_attrs window = toy_window(TOY_CONV, 3, 1, 1);
+    const double range[2] = {-1.0, 1.0};
+    struct cop_value *weights =
+        toy_const(graph, &rng, 4, (const int64_t[]){16, 16, 3, 3}, range);
+    for (int i = 0; i < 2; i++)
+        x = toy_node(graph, &window, 2, (struct cop_value *[]){x, weights});
+    toy_end(graph, x);
+    check_weights(graph, 1);
+    cop_graph_destroy(graph);
+}
+
+/* A constant that a kernel wants in its own layout is not packed in the plain one, too. */
+static void constants_are_packed_in_one_layout(void **state)
+{
+    (void)state;
+    struct cop_rng rng;
+    cop_rng_init(&rng, SEED + 2);
+    struct cop_graph *graph = toy_graph();
+    struct cop_value *x = toy_input(graph, 4, (const int64_t[]){1, 3, 9, 9});
+    struct toy_attrs window = toy_window(TOY_CONV, 3, 1, 1);
+    const double range[2] = {-1.0, 1.0};
+    struct cop_value *addend =
+        toy_const(graph, &rng, 4, (const int64_t[]){1, 16, 9, 9}, range);
+    x = toy_conv(graph, &rng, x, 16, window, false);
+    x = toy_add(graph, toy_relu(graph, x), addend);
+    x = toy_conv(graph, &rng, x, 16, window, false);
+    toy_end(graph, x);
+    check_weights(graph, 3);
+    cop_graph_destroy(graph);
+}
+
+/* ---- layouts and peaks ---------------------------------------------------------------- */
+
 static void layouts_have_names(void **state)
 {
     (void)state;
@@ -184,6 +249,8 @@ int test_profiles(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_is_counted_by_definition),
         cmocka_unit_test(steps_are_nearly_all_of_a_run),
+        cmocka_unit_test(weights_are_counted_once),
+        cmocka_unit_test(constants_are_packed_in_one_layout),
         cmocka_unit_test(layouts_have_names),
         cmocka_unit_test(least_time_is_the_larger_of_two),
         cmocka_unit_test(peaks_are_those_of_a_machine),
