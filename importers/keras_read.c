@@ -285,19 +285,21 @@ static enum cop_status build_model(struct scope *scope, struct cop_err *err)
 
 /* ---- outputs ------------------------------------------------------------------------------------ */
 
-/* An output is a computed value of its own. */
+/* An output is a computed value of its own; images are channels-first there too. */
 static enum cop_status mark_output(
     const struct scope *scope, const struct cop_keras__ref *ref, struct cop_err *err)
 {
     struct cop_keras__tensor tensor;
+    const struct cop_keras__layer *layer = &scope->model->layers[ref->layer];
+    const struct cop_keras__job job = {
+        .net = scope->net, .layer = layer, .name = layer->name};
     take_ref(scope, ref, &tensor);
+    if (tensor.value->shape.rank == 4 && !scope->net->keeps_order)
+        COP_TRY(cop_keras__order(&job, &tensor, true, &tensor, err));
     const struct cop_importers__part part = {
-        .op = "Identity",
-        .name = scope->model->layers[ref->layer].name,
-        .src = {tensor.value},
-        .n_src = 1};
+        .op = "Identity", .src = {tensor.value}, .n_src = 1};
     if (tensor.value->producer == NULL || tensor.value->is_output)
-        COP_TRY(cop_importers__add(scope->net->graph, &part, &tensor.value, err));
+        COP_TRY(cop_keras__node(&job, NULL, &part, &tensor.value, err));
     return cop_graph_mark_output(scope->net->graph, tensor.value, err);
 }
 

@@ -11,6 +11,8 @@ int run_broken_node_tests(void);
 int run_external_tests(void);
 int run_limits_tests(void);
 int run_notes_tests(void);
+int run_keras_broken_tests(void);
+int run_keras_layers_tests(void);
 int run_tf_cases_tests(void);
 int run_tf_broken_tests(void);
 

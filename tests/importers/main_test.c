@@ -11,6 +11,8 @@ int main(void)
     failed += run_external_tests();
     failed += run_limits_tests();
     failed += run_notes_tests();
+    failed += run_keras_layers_tests();
+    failed += run_keras_broken_tests();
     failed += run_tf_cases_tests();
     failed += run_tf_broken_tests();
     return failed != 0;
