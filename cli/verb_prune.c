@@ -22,6 +22,7 @@ struct prune_options {
     const char *file;
     const char *score;
     bool is_unrepaired;
+    bool keeps_ranks;
     int64_t samples;
     int64_t seed;
     int64_t batch;
@@ -87,6 +88,10 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_FLAG,
      .offset = offsetof(struct prune_options, is_unrepaired),
      .help = "cut only: to see what the repair is worth"},
+    {.name = "channels-only",
+     .kind = COP_OPTION_FLAG,
+     .offset = offsetof(struct prune_options, keeps_ranks),
+     .help = "no low rank, which --params and --bytes use too"},
     {.name = "seed",
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct prune_options, seed),
@@ -140,6 +145,7 @@ static enum cop_status read_options(
         .latency = limit_of(&latency),
         .score = o->data != NULL ? COP_SCORE_RECONSTRUCTION : COP_SCORE_MAGNITUDE,
         .is_unrepaired = o->is_unrepaired,
+        .keeps_ranks = o->keeps_ranks,
         .samples = o->samples,
         .seed = (uint64_t)o->seed,
         .mb = o->batch,
@@ -342,6 +348,23 @@ static void print_idle(const struct cop_shrunk *shrunk)
     puts(shrunk->n_idle > MOST_NAMED ? ", ..." : "");
 }
 
+static void print_lowered(const struct cop_shrunk *shrunk)
+{
+    enum { MOST_NAMED = 8 };
+    const struct cop_reduced_nodes *nodes = &shrunk->lowered;
+    if (nodes->n == 0) return;
+    printf("%-13s%d node%s: ", "low rank", nodes->n, nodes->n == 1 ? "" : "s");
+    for (int32_t i = 0; i < nodes->n && i < MOST_NAMED; ++i)
+        printf(
+            "%s%s %lldx%lld by %lld",
+            i > 0 ? ", " : "",
+            nodes->at[i].name,
+            (long long)nodes->at[i].n_in,
+            (long long)nodes->at[i].n_out,
+            (long long)nodes->at[i].rank);
+    puts(nodes->n > MOST_NAMED ? ", ..." : "");
+}
+
 static int32_t count_cut(const struct cop_shrunk *shrunk)
 {
     int32_t n = 0;
@@ -386,6 +409,7 @@ static enum cop_status print_text(
         count_cut(shrunk),
         cop_groups_n(shrunk->groups),
         cop_groups_n(shrunk->groups) - cop_tables_n_options(shrunk->tables));
+    print_lowered(shrunk);
     print_idle(shrunk);
     printf("%-13s%s, ", "by", cop_score_method_name(prune->shrink.score));
     if (shrunk->n_calibration > 0)
@@ -464,6 +488,13 @@ static enum cop_status print_json(
         cop_json_count(cli, element, "width_before", option->widths[0]);
         cop_json_count(cli, element, "width_after", option->widths[shrunk->choice[i]]);
     }
+    cJSON *lowered = cop_json_array(cli, document, "low_rank");
+    for (int32_t i = 0; i < shrunk->lowered.n; ++i) {
+        cJSON *element = cop_json_element(cli, lowered);
+        cop_json_text(cli, element, "layer", shrunk->lowered.at[i].name);
+        cop_json_count(cli, element, "rank", shrunk->lowered.at[i].rank);
+        cop_json_number(cli, element, "error", shrunk->lowered.at[i].error);
+    }
     cJSON *idle = cop_json_array(cli, document, "saves_no_time");
     for (int32_t i = 0; i < shrunk->n_idle; ++i)
         cop_json_text_element(cli, idle, shrunk->idle[i]->name);
@@ -516,7 +547,9 @@ const struct cop_verb cop_verb_prune = {
         "in turn with the original, equal answers.  Widths go in the steps that this\n"
         "machine computes in; with --latency alone, groups whose cutting saves no "
         "time\n"
-        "are left alone and named.\n"
+        "are left alone and named.  With --params or --bytes alone, wide layers may "
+        "also\n"
+        "become two narrow ones (low rank), wherever that costs less than channels.\n"
         "\n"
         "If the result is not what was asked, nothing is written or kept and the exit\n"
         "status is 4; the message says what can be had.  Ctrl-C leaves nothing behind.",

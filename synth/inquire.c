@@ -167,6 +167,19 @@ static enum cop_status compare(
     return COP_OK;
 }
 
+enum cop_status cop_inquire_graph(
+    struct cop_inquiry *inquiry,
+    const struct cop_graph *graph,
+    double *response,
+    struct cop_err *err)
+{
+    struct cop_plan *plan = NULL;
+    COP_TRY(make_plan(inquiry, graph, &plan, err));
+    enum cop_status status = compare(inquiry, plan, response, err);
+    cop_plan_destroy(plan);
+    return status;
+}
+
 static enum cop_status ask(
     struct cop_inquiry *inquiry, int32_t option, int32_t width, struct cop_err *err)
 {
@@ -177,16 +190,14 @@ static enum cop_status ask(
     choice[option] = width;
     struct cop_cut cut;
     struct cop_graph *graph = NULL;
-    struct cop_plan *plan = NULL;
     enum cop_status status =
         cop_tables_cut(inquiry->tables, choice, inquiry->arena, &cut, err);
     if (status == COP_OK)
         status = cop_repair_consumers(
             inquiry->groups, &cut, inquiry->calibration, NULL, &graph, err);
-    if (status == COP_OK) status = make_plan(inquiry, graph, &plan, err);
     if (status == COP_OK)
-        status = compare(inquiry, plan, &inquiry->responses[option][width], err);
-    cop_plan_destroy(plan);
+        status =
+            cop_inquire_graph(inquiry, graph, &inquiry->responses[option][width], err);
     cop_graph_destroy(graph);
     cop_arena_reset(inquiry->arena, mark);
     return status;

@@ -38,6 +38,14 @@ COP_NODISCARD enum cop_status cop_inquire(
     double *responses,
     struct cop_err *err);
 
+/** The same measure for any network that answers in the original's place.  What plans and
+ *  reading return. */
+COP_NODISCARD enum cop_status cop_inquire_graph(
+    struct cop_inquiry *inquiry,
+    const struct cop_graph *graph,
+    double *response,
+    struct cop_err *err);
+
 /** coefficients[i] = coefficients[i] ^ (1 - rate) * (responses[i] / predicted error) ^ rate
  *  for every option that is cut, within [1e-6, 1e6]. */
 void cop_adjust(

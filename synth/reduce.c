@@ -5,11 +5,15 @@
  * The best move of a group or factor is remembered until a neighbour moves. */
 #include "synth/reduce.h"
 
+#include "base/mem.h"
 #include "synth/tables.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { RANK_STEPS = 64 }; /* ranks tried per factor, at most */
+static const double A_LITTLE = 0.05;
+static const double LEAST_COEFFICIENT = 1e-6;
 
 /* A factor beside the work of its node. */
 struct narrowed {
@@ -30,7 +34,8 @@ struct move {
 
 struct state {
     const struct cop_tables *tables; /* NULL: ranks alone */
-    const double *coefficients;
+    const double *coefficients;      /* by option; NULL: all 1 */
+    const double *rank_coefficients; /* by factor; NULL: all 1 */
     struct narrowed *factors;
     int32_t n_factors;
     int32_t n_options;
@@ -121,6 +126,8 @@ static struct move best_rank(const struct state *state, int32_t f)
 {
     const struct narrowed *narrowed = &state->factors[f];
     const double *errors = narrowed->factor->errors;
+    double coefficient =
+        state->rank_coefficients != NULL ? state->rank_coefficients[f] : 1.0;
     int64_t now = state->reduction->ranks[f];
     double error = now != 0 ? errors[now] : 0.0;
     double before = saved_by_rank(state, f, now);
@@ -128,7 +135,12 @@ static struct move best_rank(const struct state *state, int32_t f)
     int64_t first = now != 0 ? now - 1 : narrowed->factor->n_ranks;
     for (int64_t r = first / narrowed->step * narrowed->step; r > 0;
          r -= narrowed->step)
-        offer(state, &best, r, saved_by_rank(state, f, r) - before, errors[r] - error);
+        offer(
+            state,
+            &best,
+            r,
+            saved_by_rank(state, f, r) - before,
+            coefficient * (errors[r] - error));
     return best;
 }
 
@@ -269,7 +281,7 @@ static enum cop_status reduce_both_ways(
 enum cop_status cop_reduce_choose(
     const struct cop_tables *tables,
     const double *coefficients,
-    const struct cop_lowrank *lowrank,
+    const struct cop_rank_tables *ranks,
     double max_params,
     struct cop_arena *arena,
     struct cop_reduction *reduction,
@@ -277,10 +289,68 @@ enum cop_status cop_reduce_choose(
     struct cop_err *err)
 {
     const struct cop_graph *graph = cop_groups_graph(tables->groups);
-    struct state state = {.coefficients = coefficients};
+    struct state state = {
+        .coefficients = coefficients,
+        .rank_coefficients = ranks != NULL ? ranks->coefficients : NULL};
+    const struct cop_lowrank *lowrank = ranks != NULL ? ranks->lowrank : NULL;
     COP_TRY(make_state(graph, tables, lowrank, arena, &state, err));
     *reduction = (struct cop_reduction){.params = (double)cop_graph_n_params(graph)};
     return reduce_both_ways(&state, max_params, arena, reduction, is_reached, err);
+}
+
+enum cop_status cop_reduce_inquire(
+    struct cop_inquiry *inquiry,
+    const struct cop_lowrank *lowrank,
+    const struct cop_progress *progress,
+    double *coefficients,
+    struct cop_err *err)
+{
+    int32_t n = cop_lowrank_n(lowrank);
+    int64_t *ranks = cop_mem_array((size_t)n, sizeof *ranks);
+    if (ranks == NULL) return COP_FAIL_NOMEM(err);
+    enum cop_status status = COP_OK;
+    for (int32_t f = 0; status == COP_OK && f < n; f++) {
+        const struct cop_factor *factor = cop_lowrank_at(lowrank, f);
+        struct cop_graph *graph = NULL;
+        double response = 0.0;
+        ranks[f] = 1;
+        while (ranks[f] < factor->n_ranks && factor->errors[ranks[f]] > A_LITTLE)
+            ranks[f]++;
+        status = cop_progress_check(progress, err);
+        if (status == COP_OK) status = cop_lowrank_apply(lowrank, ranks, &graph, err);
+        if (status == COP_OK)
+            status = cop_inquire_graph(inquiry, graph, &response, err);
+        cop_graph_destroy(graph);
+        double error = factor->errors[ranks[f]];
+        coefficients[f] = error > 0.0 ? fmax(response / error, LEAST_COEFFICIENT) : 1.0;
+        ranks[f] = 0;
+        cop_progress_step(progress, "probe ranks", f + 1, n);
+    }
+    cop_mem_free(ranks);
+    return status;
+}
+
+/* The coefficients of another network's factors by the names of the nodes. */
+static enum cop_status take_over(
+    const struct cop_lowrank *lowrank,
+    const struct cop_rank_tables *was,
+    struct cop_arena *arena,
+    const double **coefficients,
+    struct cop_err *err)
+{
+    int32_t n = cop_lowrank_n(lowrank);
+    double *taken = COP_ARENA_NEW_N(arena, n, double);
+    if (taken == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t f = 0; f < n; f++) {
+        const char *name = cop_lowrank_at(lowrank, f)->node->name;
+        taken[f] = 1.0;
+        for (int32_t k = 0; k < cop_lowrank_n(was->lowrank); k++) {
+            if (strcmp(cop_lowrank_at(was->lowrank, k)->node->name, name) == 0)
+                taken[f] = was->coefficients[k];
+        }
+    }
+    *coefficients = taken;
+    return COP_OK;
 }
 
 static enum cop_status list_nodes(
@@ -316,6 +386,7 @@ enum cop_status cop_reduce_ranks(
     const struct cop_graph *graph,
     const struct cop_sample_source *samples,
     const struct cop_progress *progress,
+    const struct cop_rank_tables *was,
     double max_params,
     struct cop_arena *arena,
     struct cop_graph **reduced,
@@ -328,6 +399,8 @@ enum cop_status cop_reduce_ranks(
     struct state state = {0};
     bool is_reached = false; /* the caller counts */
     enum cop_status status = make_state(NULL, NULL, lowrank, arena, &state, err);
+    if (status == COP_OK && was != NULL && was->coefficients != NULL)
+        status = take_over(lowrank, was, arena, &state.rank_coefficients, err);
     if (status == COP_OK)
         status =
             reduce_both_ways(&state, max_params, arena, &reduction, &is_reached, err);

@@ -9,21 +9,38 @@
 
 #include "prune/lowrank.h"
 #include "synth/generate.h"
+#include "synth/inquire.h"
 
 struct cop_reduction {
     int32_t *choice; /* by option of the tables */
     int64_t *ranks;  /* by factor; 0: as it is */
     double params;   /* predicted */
-    double error;    /* sum of the relative errors, widths times their coefficients */
+    double error;    /* sum of the relative errors times their coefficients */
 };
 
-/** Widths and ranks that leave at most @p max_params parameters.  @p tables and @p lowrank
- *  are of one graph; NULL @p lowrank: widths alone.  False if that is out of reach; the
+/** What may become two nodes, and what an error there costs the answers. */
+struct cop_rank_tables {
+    const struct cop_lowrank *lowrank;
+    const double *coefficients; /* by factor; NULL: all 1 */
+};
+
+/** coefficients[f]: how far the outputs move when factor f alone loses a little (5 %, or as
+ *  near to it as its ranks come), over what it loses.  What cop_inquire_graph and
+ *  cop_lowrank_apply return; COP_EINTR. */
+COP_NODISCARD enum cop_status cop_reduce_inquire(
+    struct cop_inquiry *inquiry,
+    const struct cop_lowrank *lowrank,
+    const struct cop_progress *progress,
+    double *coefficients,
+    struct cop_err *err);
+
+/** Widths and ranks that leave at most @p max_params parameters.  @p tables and @p ranks
+ *  are of one graph; NULL @p ranks: widths alone.  False if that is out of reach; the
  *  reduction then is the least.  *reduction lives in @p arena.  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_reduce_choose(
     const struct cop_tables *tables,
     const double *coefficients, /* by option; NULL: all 1 */
-    const struct cop_lowrank *lowrank,
+    const struct cop_rank_tables *ranks,
     double max_params,
     struct cop_arena *arena,
     struct cop_reduction *reduction,
@@ -47,12 +64,15 @@ struct cop_reduced_nodes {
 
 /** Lowers ranks of @p graph, and nothing else, until at most @p max_params parameters are
  *  left or nothing more saves; the caller counts.  @p samples NULL: by the weights alone.
+ *  @p was (or NULL) are the tables of the network it was cut from: nodes of one name have
+ *  one coefficient.
  *  *nodes (or NULL) and the names in it live in @p arena. */
 COP_NODISCARD enum cop_status cop_reduce_ranks(
     struct cop_engine *engine,
     const struct cop_graph *graph,
     const struct cop_sample_source *samples,
     const struct cop_progress *progress,
+    const struct cop_rank_tables *was,
     double max_params,
     struct cop_arena *arena,
     struct cop_graph **reduced,

@@ -34,6 +34,9 @@ struct job {
     double *coefficients;
     struct cop_prediction full;
     struct cop_cut cut;
+    struct cop_inquiry *inquiry; /* NULL: none made */
+    struct cop_lowrank *lowrank; /* NULL: ranks stay */
+    struct cop_rank_tables ranks;
 };
 
 /* ---- calibration images -------------------------------------------------------------- */
@@ -163,7 +166,6 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
     if (n_samples < LEAST_INQUIRY) return COP_OK;
     int32_t *halved = COP_ARENA_NEW_N(out->arena, n, int32_t);
     double *responses = COP_ARENA_NEW_N(out->arena, n, double);
-    struct cop_inquiry *inquiry = NULL;
     if (halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t o = 0; o < n; o++)
         halved[o] = cop_tables_option(out->tables, o)->n_widths / 2;
@@ -175,9 +177,9 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
         &job->samples,
         n_samples,
         out->arena,
-        &inquiry,
+        &job->inquiry,
         err));
-    COP_TRY(cop_inquire(inquiry, halved, job->progress, responses, err));
+    COP_TRY(cop_inquire(job->inquiry, halved, job->progress, responses, err));
     cop_adjust(out->tables, halved, responses, 1.0, job->coefficients);
     return COP_OK;
 }
@@ -299,6 +301,70 @@ static enum cop_status list_idle(struct job *job, struct cop_err *err)
     return COP_OK;
 }
 
+/* Low rank serves limits on size: where time or work counts, two nodes in place of one
+ * would have to be measured one by one. */
+static bool may_lower_ranks(const struct job *job)
+{
+    const struct cop_shrink_options *o = job->options;
+    return !o->keeps_ranks && params_limit(job) > 0.0 && o->macs.value <= 0.0 &&
+           o->latency.value <= 0.0;
+}
+
+/* Errors of magnitude scores are sums of norms; as shares of all they stand beside those
+ * of ranks. */
+static void scale_magnitudes(struct job *job)
+{
+    for (int32_t o = 0; o < cop_tables_n_options(job->out->tables); o++) {
+        const struct cop_cut_option *option = cop_tables_option(job->out->tables, o);
+        double all = option->order[option->group->n_channels - 1].error_left;
+        job->coefficients[o] = all > 0.0 ? 1.0 / all : 1.0;
+    }
+}
+
+/* Widths and ranks for a limit on size.  The ranks are chosen again once the widths are
+ * cut. */
+static enum cop_status choose_ranked(
+    struct job *job, double max_params, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    COP_TRY(cop_lowrank_measure(
+        job->engine,
+        job->input->graph,
+        job->samples.n > 0 ? &job->samples : NULL,
+        job->progress,
+        &job->lowrank,
+        err));
+    job->ranks.lowrank = job->lowrank;
+    if (job->options->score != COP_SCORE_RECONSTRUCTION) scale_magnitudes(job);
+    if (job->inquiry != NULL) {
+        int32_t n = cop_lowrank_n(job->lowrank);
+        double *coefficients = COP_ARENA_NEW_N(out->arena, n, double);
+        if (coefficients == NULL) return COP_FAIL_NOMEM(err);
+        COP_TRY(cop_reduce_inquire(
+            job->inquiry, job->lowrank, job->progress, coefficients, err));
+        job->ranks.coefficients = coefficients;
+    }
+    struct cop_reduction reduction;
+    bool is_reached;
+    COP_TRY(cop_reduce_choose(
+        out->tables,
+        job->coefficients,
+        &job->ranks,
+        max_params,
+        out->arena,
+        &reduction,
+        &is_reached,
+        err));
+    out->choice = reduction.choice;
+    if (is_reached) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_ELIMIT,
+        "out of reach: by channels and ranks the network comes down to %.2f %% of its "
+        "parameters",
+        100.0 * reduction.params / job->full.params);
+}
+
 static enum cop_status choose(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
@@ -308,6 +374,7 @@ static enum cop_status choose(struct job *job, struct cop_err *err)
                 (double)out->before.macs,
         .params = params_limit(job),
     };
+    if (may_lower_ranks(job)) return choose_ranked(job, budget.params, err);
     if (options->latency.value <= 0.0) {
         if (!cop_generate(out->tables, job->coefficients, &budget, out->choice))
             return tell_out_of_reach(job, err);
@@ -330,14 +397,14 @@ static enum cop_status choose(struct job *job, struct cop_err *err)
 
 /* ---- cut and repair -------------------------------------------------------------------------- */
 
-static enum cop_status build(struct job *job, struct cop_err *err)
+static bool is_repaired(const struct job *job)
+{
+    return job->out->calibration != NULL && !job->options->is_unrepaired;
+}
+
+static enum cop_status repair(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
-    COP_TRY(cop_tables_cut(out->tables, out->choice, out->arena, &job->cut, err));
-    if (out->calibration == NULL || job->options->is_unrepaired)
-        return cop_cut_apply(out->groups, &job->cut, &out->graph, err);
-    COP_TRY(cop_repair_consumers(
-        out->groups, &job->cut, out->calibration, NULL, &out->graph, err));
     return cop_repair_responses(
         job->engine,
         out->groups,
@@ -347,6 +414,47 @@ static enum cop_status build(struct job *job, struct cop_err *err)
         job->progress,
         out->graph,
         err);
+}
+
+static enum cop_status cut_widths(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    COP_TRY(cop_tables_cut(out->tables, out->choice, out->arena, &job->cut, err));
+    if (!is_repaired(job))
+        return cop_cut_apply(out->groups, &job->cut, &out->graph, err);
+    COP_TRY(cop_repair_consumers(
+        out->groups, &job->cut, out->calibration, NULL, &out->graph, err));
+    return repair(job, err);
+}
+
+/* Ranks of the network as cut and repaired; then the second of two nodes answers for what
+ * the first has lost. */
+static enum cop_status lower_ranks(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    struct cop_graph *reduced = NULL;
+    COP_TRY(cop_reduce_ranks(
+        job->engine,
+        out->graph,
+        job->samples.n > 0 ? &job->samples : NULL,
+        job->progress,
+        &job->ranks,
+        params_limit(job),
+        out->arena,
+        &reduced,
+        &out->lowered,
+        err));
+    cop_graph_destroy(out->graph);
+    out->graph = reduced;
+    return is_repaired(job) && out->lowered.n > 0 ? repair(job, err) : COP_OK;
+}
+
+static enum cop_status build(struct job *job, struct cop_err *err)
+{
+    COP_TRY(cut_widths(job, err));
+    if (job->lowrank == NULL) return COP_OK;
+    double params = (double)cop_graph_n_params(job->out->graph);
+    return params > params_limit(job) ? lower_ranks(job, err) : COP_OK;
 }
 
 /* ---- measure ----------------------------------------------------------------------------------- */
@@ -486,6 +594,7 @@ enum cop_status cop_shrink(
         .out = shrunk,
     };
     enum cop_status status = shrink(&job, err);
+    cop_lowrank_destroy(job.lowrank);
     if (status != COP_OK) cop_shrunk_clear(shrunk);
     return status;
 }

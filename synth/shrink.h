@@ -15,6 +15,7 @@
 #include "store/store.h"
 #include "synth/evaluate.h"
 #include "synth/generate.h"
+#include "synth/reduce.h"
 #include "synth/search.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct cop_shrink_options {
     struct cop_limit latency;
     enum cop_score_method score;
     bool is_unrepaired; /* cut only: to see what the repair is worth */
+    bool keeps_ranks;   /* no low rank, which limits on size alone otherwise use too */
     int64_t samples;    /* of the calibration set; 0: 512 */
     uint64_t seed;      /* of the draw */
     int64_t mb;         /* batch whose latency counts; 0: 1 */
@@ -65,7 +67,8 @@ struct cop_shrunk {
     struct cop_groups *groups;
     struct cop_calibration *calibration;
     struct cop_tables *tables;
-    int32_t *choice; /* by option of the tables */
+    int32_t *choice;                  /* by option of the tables */
+    struct cop_reduced_nodes lowered; /* nodes that became two */
     /* Groups that a limit on time left alone: narrowing them saves none. */
     const struct cop_group **idle;
     int32_t n_idle;

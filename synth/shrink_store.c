@@ -54,6 +54,14 @@ static void print_recipe(
             "%s%lld",
             o > 0 ? "," : "",
             (long long)cop_tables_option(shrunk->tables, o)->widths[shrunk->choice[o]]);
+    cop_text_puts(text, "],\"ranks\":[");
+    for (int32_t i = 0; i < shrunk->lowered.n; i++) {
+        const struct cop_reduced_node *node = &shrunk->lowered.at[i];
+        cop_text_puts(text, i > 0 ? ",{\"node\":" : "{\"node\":");
+        cop_synth__json_string(text, node->name);
+        cop_text_printf(
+            text, ",\"rank\":%lld,\"error\":%.9g}", (long long)node->rank, node->error);
+    }
     cop_text_puts(text, "]}");
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "support/test.h"
+#include "synth/inquire.h"
 #include "synth/reduce.h"
 
 #include <math.h>
@@ -104,7 +105,7 @@ static struct cop_reduction choose(
     assert_ok(cop_reduce_choose(
         f->tables,
         NULL,
-        lowrank,
+        &(struct cop_rank_tables){.lowrank = lowrank},
         share * f->params,
         f->arena,
         &reduction,
@@ -185,6 +186,7 @@ static void ranks_alone(void **state)
             f->graph,
             &samples,
             NULL,
+            NULL,
             share * f->params,
             f->arena,
             &reduced,
@@ -204,14 +206,66 @@ static void ranks_alone(void **state)
     }
 }
 
+/* A factor whose errors cost the answers more gives way to others. */
+static void costly_nodes_are_spared(void **state)
+{
+    const struct fixture *f = *state;
+    struct cop_err err;
+    struct cop_inquiry *inquiry = NULL;
+    int32_t n = cop_lowrank_n(f->lowrank);
+    double *coefficients = COP_ARENA_NEW_N(f->arena, n, double);
+    assert_non_null(coefficients);
+    assert_ok(cop_inquiry_make(
+        f->engine,
+        f->tables,
+        f->groups,
+        f->calibration,
+        &samples,
+        32,
+        f->arena,
+        &inquiry,
+        &err));
+    assert_ok(cop_reduce_inquire(inquiry, f->lowrank, NULL, coefficients, &err));
+    int32_t most = -1;
+    int64_t rank = 0;
+    double share = 0.9;
+    for (int32_t i = 0; i < n; i++)
+        assert_true(coefficients[i] > 0.0);
+    for (; share > 0.2; share -= 0.1) {
+        const struct cop_reduction plain = choose(f, f->lowrank, share);
+        for (int32_t i = 0; i < n; i++)
+            if (plain.ranks[i] > 0) most = i;
+        if (most < 0) continue;
+        rank = plain.ranks[most];
+        break;
+    }
+    assert_true(most >= 0);
+    coefficients[most] = 1e6;
+    const struct cop_rank_tables ranks = {f->lowrank, coefficients};
+    struct cop_reduction reduction;
+    bool is_reached = false;
+    assert_ok(cop_reduce_choose(
+        f->tables,
+        NULL,
+        &ranks,
+        share * f->params,
+        f->arena,
+        &reduction,
+        &is_reached,
+        &err));
+    assert_true(is_reached);
+    assert_true(reduction.ranks[most] == 0 || reduction.ranks[most] >= rank);
+}
+
 static void out_of_reach_is_said(void **state)
 {
     const struct fixture *f = *state;
     struct cop_err err;
     struct cop_reduction reduction;
     bool is_reached = true;
+    const struct cop_rank_tables ranks = {.lowrank = f->lowrank};
     assert_ok(cop_reduce_choose(
-        f->tables, NULL, f->lowrank, 3.0, f->arena, &reduction, &is_reached, &err));
+        f->tables, NULL, &ranks, 3.0, f->arena, &reduction, &is_reached, &err));
     assert_false(is_reached);
     assert_true(reduction.params < 0.2 * f->params);
 }
@@ -222,6 +276,7 @@ int test_reduce(void)
         cmocka_unit_test(what_is_predicted_is_there),
         cmocka_unit_test(together_they_cost_less),
         cmocka_unit_test(ranks_alone),
+        cmocka_unit_test(costly_nodes_are_spared),
         cmocka_unit_test(out_of_reach_is_said),
     };
     return cmocka_run_group_tests_name("reduce", tests, set_up, tear_down);
