@@ -83,7 +83,7 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_TEXT,
      .offset = offsetof(struct prune_options, score),
      .operand = "SCORE",
-     .help = "what says which channel goes; reconstruction, or magnitude without data"},
+     .help = "reconstruction (without data magnitude), taylor, fisher, fpgm"},
     {.name = "no-repair",
      .kind = COP_OPTION_FLAG,
      .offset = offsetof(struct prune_options, is_unrepaired),
@@ -160,7 +160,7 @@ static enum cop_status read_options(
             "say what may remain: --macs 48%%, --params, --bytes or --latency");
     if (o->score != NULL)
         COP_TRY(cop_score_method_parse(o->score, &prune->shrink.score, err));
-    if (o->data == NULL && prune->shrink.score != COP_SCORE_MAGNITUDE)
+    if (o->data == NULL && cop_score_needs_data(prune->shrink.score))
         return COP_FAIL(
             err, COP_EINVAL, "--score %s needs images: give --data", o->score);
     const bool is_file = cop_cli_is_model_path(cli->words[0]);
@@ -550,6 +550,17 @@ const struct cop_verb cop_verb_prune = {
         "are left alone and named.  With --params or --bytes alone, wide layers may "
         "also\n"
         "become two narrow ones (low rank), wherever that costs less than channels.\n"
+        "\n"
+        "--score says which channels go: reconstruction, what the following layers "
+        "cannot "
+        "make\n"
+        "up for (the default with images); magnitude, the norm of the weights "
+        "(without);\n"
+        "taylor and fisher, first and second order of the loss, against labels where "
+        "the\n"
+        "images have them, else against the network's own answers; fpgm, the filters "
+        "that\n"
+        "others of their layer replace best.\n"
         "\n"
         "If the result is not what was asked, nothing is written or kept and the exit\n"
         "status is 4; the message says what can be had.  Ctrl-C leaves nothing behind.",

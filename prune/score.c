@@ -10,6 +10,7 @@
 
 #include "prune/calibrate_impl.h"
 #include "prune/reader_impl.h"
+#include "prune/score_impl.h"
 
 #include "base/mem.h"
 
@@ -17,82 +18,9 @@
 #include <lapacke.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const double score_ridge = 1e-3; /* times the mean of the Gram's diagonal */
-
-/* ---- magnitude -------------------------------------------------------------------- */
-
-static double slice_squares(
-    const struct cop_value *value, int32_t axis, int64_t element)
-{
-    const void *data = cop_buf_data(value->data);
-    int64_t outer = cop_shape_span(&value->shape, 0, axis);
-    int64_t inner = cop_shape_span(&value->shape, axis + 1, value->shape.rank);
-    double squares = 0.0;
-    for (int64_t o = 0; o < outer; o++) {
-        int64_t first = (o * value->shape.dim[axis] + element) * inner;
-        for (int64_t i = 0; i < inner; i++) {
-            double weight = (double)cop_f32_at(data, first + i);
-            squares += weight * weight;
-        }
-    }
-    return squares;
-}
-
-static bool is_weight(const struct cop_value *value, int32_t least_rank)
-{
-    return value->data != NULL && value->dtype == COP_F32 &&
-           value->shape.rank >= least_rank;
-}
-
-/* Vectors (biases, statistics) count only where there are no weights. */
-static void add_norms(
-    const struct cop_groups *groups,
-    const struct cop_group *group,
-    struct cop_score *order)
-{
-    int32_t least_rank = 1;
-    for (int32_t m = 0; m < group->n_members; m++) {
-        if (is_weight(group->members[m].value, 2)) least_rank = 2;
-    }
-    for (int64_t c = 0; c < group->n_channels; c++) {
-        double squares = 0.0;
-        for (int32_t m = 0; m < group->n_members; m++) {
-            const struct cop_member *member = &group->members[m];
-            if (!is_weight(member->value, least_rank)) continue;
-            const int64_t *elements;
-            int64_t n;
-            cop_group_elements(groups, group, m, c, &elements, &n);
-            for (int64_t e = 0; e < n; e++)
-                squares += slice_squares(member->value, member->axis, elements[e]);
-        }
-        order[c] = (struct cop_score){.channel = c, .score = sqrt(squares)};
-    }
-}
-
-static int by_score(const void *a, const void *b)
-{
-    const struct cop_score *x = a;
-    const struct cop_score *y = b;
-    if (x->score != y->score) return x->score < y->score ? -1 : 1;
-    return x->channel < y->channel ? -1 : 1;
-}
-
-static void score_magnitude(
-    const struct cop_groups *groups,
-    const struct cop_group *group,
-    struct cop_score *order)
-{
-    add_norms(groups, group, order);
-    qsort(order, (size_t)group->n_channels, sizeof *order, by_score);
-    double sum = 0.0;
-    for (int64_t i = 0; i < group->n_channels; i++) {
-        sum += order[i].score;
-        order[i].error_left = sum;
-    }
-}
 
 /* ---- reconstruction ----------------------------------------------------------------- */
 
@@ -402,10 +330,8 @@ static enum cop_status score_reconstruction(
     struct problem problem = {0};
     COP_TRY(pose_problem(groups, group, calibration, arena, &problem, err));
     if (problem.n_readers == 0) { /* nobody to ask: the share of the weights' norm */
-        score_magnitude(groups, group, order);
-        double sum = order[group->n_channels - 1].error_left;
-        for (int64_t i = 0; i < group->n_channels && sum > 0.0; i++)
-            order[i].error_left /= sum;
+        cop_score__magnitude(groups, group, order);
+        cop_score__rank(order, group->n_channels);
         return COP_OK;
     }
     int64_t most = 1;
@@ -420,28 +346,79 @@ static enum cop_status score_reconstruction(
     return COP_OK;
 }
 
+bool cop_score_needs_data(enum cop_score_method method)
+{
+    return method == COP_SCORE_RECONSTRUCTION || cop_score_needs_gradients(method);
+}
+
+bool cop_score_needs_gradients(enum cop_score_method method)
+{
+    return method == COP_SCORE_TAYLOR || method == COP_SCORE_FISHER;
+}
+
+/* Scores that were measured for all groups at once. */
+static void take_over(
+    const struct cop_group *group, const double *scores, struct cop_score *order)
+{
+    for (int64_t c = 0; c < group->n_channels; c++)
+        order[c] = (struct cop_score){.channel = c, .score = scores[c]};
+}
+
+static enum cop_status score_in(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    enum cop_score_method method,
+    const struct cop_score_ground *ground,
+    struct cop_arena *arena,
+    struct cop_score *order,
+    struct cop_err *err)
+{
+    switch (method) {
+    case COP_SCORE_RECONSTRUCTION:
+        return score_reconstruction(
+            groups, group, ground->calibration, arena, order, err);
+    case COP_SCORE_MAGNITUDE: cop_score__magnitude(groups, group, order); break;
+    case COP_SCORE_FPGM:
+        COP_TRY(cop_score__fpgm(groups, group, arena, order, err));
+        break;
+    case COP_SCORE_TAYLOR:
+        take_over(group, ground->saliency->taylor[group->id], order);
+        break;
+    case COP_SCORE_FISHER:
+        take_over(group, ground->saliency->fisher[group->id], order);
+        break;
+    }
+    cop_score__rank(order, group->n_channels);
+    return COP_OK;
+}
+
 enum cop_status cop_score_group(
     const struct cop_groups *groups,
     const struct cop_group *group,
     enum cop_score_method method,
-    const struct cop_calibration *calibration,
+    const struct cop_score_ground *ground,
     struct cop_score *order,
     struct cop_err *err)
 {
-    if (method == COP_SCORE_MAGNITUDE) {
-        score_magnitude(groups, group, order);
-        return COP_OK;
-    }
-    if (calibration == NULL)
+    bool lacks_gradients =
+        cop_score_needs_gradients(method) &&
+        (ground->saliency == NULL || ground->saliency->taylor[group->id] == NULL);
+    if (method == COP_SCORE_RECONSTRUCTION && ground->calibration == NULL)
         return COP_FAIL(
             err,
             COP_EINVAL,
             "scoring '%s' by reconstruction needs a calibration",
             group->name);
+    if (lacks_gradients)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "scoring '%s' by %s needs gradients",
+            group->name,
+            cop_score_method_name(method));
     struct cop_arena *arena = cop_arena_create();
     if (arena == NULL) return COP_FAIL_NOMEM(err);
-    enum cop_status status =
-        score_reconstruction(groups, group, calibration, arena, order, err);
+    enum cop_status status = score_in(groups, group, method, ground, arena, order, err);
     cop_arena_destroy(arena);
     return status;
 }
@@ -449,7 +426,7 @@ enum cop_status cop_score_group(
 enum cop_status cop_score_all(
     const struct cop_groups *groups,
     enum cop_score_method method,
-    const struct cop_calibration *calibration,
+    const struct cop_score_ground *ground,
     const struct cop_progress *progress,
     struct cop_arena *arena,
     const struct cop_score *const **orders,
@@ -465,7 +442,7 @@ enum cop_status cop_score_all(
             struct cop_score *order =
                 COP_ARENA_NEW_N(arena, group->n_channels, struct cop_score);
             if (order == NULL) return COP_FAIL_NOMEM(err);
-            COP_TRY(cop_score_group(groups, group, method, calibration, order, err));
+            COP_TRY(cop_score_group(groups, group, method, ground, order, err));
             made[i] = order;
         }
         cop_progress_step(progress, "score groups", i + 1, n);
@@ -477,6 +454,9 @@ enum cop_status cop_score_all(
 static const char *const method_names[] = {
     [COP_SCORE_MAGNITUDE] = "magnitude",
     [COP_SCORE_RECONSTRUCTION] = "reconstruction",
+    [COP_SCORE_TAYLOR] = "taylor",
+    [COP_SCORE_FISHER] = "fisher",
+    [COP_SCORE_FPGM] = "fpgm",
 };
 
 const char *cop_score_method_name(enum cop_score_method method)

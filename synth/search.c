@@ -166,10 +166,11 @@ static enum cop_status make_tables(struct cop_search_state *state, struct cop_er
         &state->calibration,
         err));
     struct cop_tables_options tables_options = {.plan = &plan_options};
+    const struct cop_score_ground ground = {.calibration = state->calibration};
     COP_TRY(cop_score_all(
         state->groups,
         COP_SCORE_RECONSTRUCTION,
-        state->calibration,
+        &ground,
         state->progress,
         state->arena,
         &tables_options.orders,

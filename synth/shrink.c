@@ -95,7 +95,7 @@ static enum cop_status check_options(struct job *job, struct cop_err *err)
     if (o->macs.value <= 0.0 && o->params.value <= 0.0 && o->bytes.value <= 0.0 &&
         o->latency.value <= 0.0)
         return COP_FAIL(err, COP_EINVAL, "no limit: say what may remain");
-    if (job->input->data == NULL && o->score != COP_SCORE_MAGNITUDE)
+    if (job->input->data == NULL && cop_score_needs_data(o->score))
         return COP_FAIL(
             err,
             COP_EINVAL,
@@ -106,6 +106,28 @@ static enum cop_status check_options(struct job *job, struct cop_err *err)
     COP_TRY(check_limit("bytes", &o->bytes, (double)before->bytes, err));
     return o->latency.is_share ? check_limit("of the time", &o->latency, 1.0, err)
                                : COP_OK;
+}
+
+/* Labels where the data has them; else the network's own answers (saliency.h). */
+static enum cop_status measure_gradients(
+    struct job *job, struct cop_score_ground *ground, struct cop_err *err)
+{
+    struct cop_saliency *saliency = NULL;
+    int32_t *labels = COP_ARENA_NEW_N(job->out->arena, job->samples.n, int32_t);
+    if (labels == NULL) return COP_FAIL_NOMEM(err);
+    for (int64_t i = 0; i < job->samples.n; i++)
+        labels[i] = cop_dataset_label(job->input->data, job->drawn[i]);
+    COP_TRY(cop_saliency_measure(
+        job->engine,
+        job->out->groups,
+        &job->samples,
+        labels,
+        job->progress,
+        job->out->arena,
+        &saliency,
+        err));
+    ground->saliency = saliency;
+    return COP_OK;
 }
 
 static enum cop_status survey(struct job *job, struct cop_err *err)
@@ -125,10 +147,13 @@ static enum cop_status survey(struct job *job, struct cop_err *err)
             job->progress,
             &out->calibration,
             err));
+    struct cop_score_ground ground = {.calibration = out->calibration};
+    if (cop_score_needs_gradients(job->options->score))
+        COP_TRY(measure_gradients(job, &ground, err));
     COP_TRY(cop_score_all(
         out->groups,
         job->options->score,
-        out->calibration,
+        &ground,
         job->progress,
         out->arena,
         &options.orders,

@@ -11,6 +11,7 @@ int main(void)
     failed += run_repair_tests();
     failed += run_calibrate_tests();
     failed += run_work_tests();
+    failed += run_saliency_tests();
     failed += run_lowrank_tests();
     failed += run_blocks_tests();
     return failed != 0;

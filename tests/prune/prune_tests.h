@@ -11,6 +11,7 @@ int run_score_tests(void);
 int run_repair_tests(void);
 int run_calibrate_tests(void);
 int run_work_tests(void);
+int run_saliency_tests(void);
 int run_lowrank_tests(void);
 int run_blocks_tests(void);
 

@@ -6,6 +6,7 @@
 #include "prune/score.h"
 
 #include <math.h>
+#include <string.h>
 
 static const uint64_t seed = 20261;
 
@@ -81,7 +82,7 @@ static void test_path_matches_least_squares(void **state)
         groups,
         cop_groups_at(groups, 1),
         COP_SCORE_RECONSTRUCTION,
-        &data.calibration,
+        &(struct cop_score_ground){.calibration = &data.calibration},
         order,
         &err));
     uint8_t gone[7] = {0};
@@ -137,7 +138,7 @@ static void test_duplicate_goes_first(void **state)
         groups,
         cop_groups_at(groups, 1),
         COP_SCORE_RECONSTRUCTION,
-        &data.calibration,
+        &(struct cop_score_ground){.calibration = &data.calibration},
         order,
         &err));
     assert_true(
@@ -150,7 +151,7 @@ static void test_duplicate_goes_first(void **state)
             groups,
             cop_groups_at(groups, 1),
             COP_SCORE_RECONSTRUCTION,
-            NULL,
+            &(struct cop_score_ground){0},
             order,
             &err),
         COP_EINVAL);
@@ -158,8 +159,24 @@ static void test_duplicate_goes_first(void **state)
     cop_graph_destroy(graph);
 }
 
-/* The norm over the rows that make a channel and the columns that read it. */
-static void test_magnitude(void **state)
+/* Scores worked out the long way: in the order of removal, divided by their mean. */
+static void check_order(const struct cop_score *order, const double *want, int64_t n)
+{
+    double mean = 0.0;
+    double gone = 0.0;
+    for (int64_t c = 0; c < n; c++)
+        mean += want[c] / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        gone += want[order[i].channel];
+        assert_true(fabs(order[i].score - want[order[i].channel] / mean) < 1e-9);
+        assert_true(fabs(order[i].error_left - gone / (mean * (double)n)) < 1e-9);
+        assert_true(i == 0 || order[i].score >= order[i - 1].score);
+    }
+}
+
+/* Norms over the rows that make a channel and the columns that read it; distances between
+ * the rows that make them. */
+static void test_weights_alone(void **state)
 {
     (void)state;
     struct cop_err err = {0};
@@ -170,24 +187,42 @@ static void test_magnitude(void **state)
     assert_ok(cop_graph_mark_output(graph, b, &err));
     struct cop_groups *groups = NULL;
     assert_ok(cop_groups_find(graph, &groups, &err));
+    const struct cop_group *group = cop_groups_at(groups, 1);
+    const struct cop_score_ground nothing = {0};
     struct cop_score order[6];
-    assert_ok(cop_score_group(
-        groups, cop_groups_at(groups, 1), COP_SCORE_MAGNITUDE, NULL, order, &err));
     const float *wa = cop_buf_data(a->producer->src[1]->data); /* [6][3] */
     const float *wb = cop_buf_data(b->producer->src[1]->data); /* [4][6] */
-    double sum = 0.0;
-    for (int i = 0; i < 6; i++) {
-        int64_t ch = order[i].channel;
-        double squares = 0.0;
+    double squares[6] = {0};
+    double distances[6] = {0};
+    for (int c = 0; c < 6; c++) {
         for (int k = 0; k < 3; k++)
-            squares += (double)wa[ch * 3 + k] * (double)wa[ch * 3 + k];
+            squares[c] += (double)wa[c * 3 + k] * (double)wa[c * 3 + k];
         for (int o = 0; o < 4; o++)
-            squares += (double)wb[o * 6 + ch] * (double)wb[o * 6 + ch];
-        sum += order[i].score;
-        assert_true(fabs(order[i].score - sqrt(squares)) < 1e-12);
-        assert_true(fabs(order[i].error_left - sum) < 1e-12);
-        assert_true(i == 0 || order[i].score >= order[i - 1].score);
+            squares[c] += (double)wb[o * 6 + c] * (double)wb[o * 6 + c];
+        for (int j = 0; j < 6; j++) {
+            double apart = 0.0;
+            for (int k = 0; k < 3; k++) {
+                double d = (double)wa[c * 3 + k] - (double)wa[j * 3 + k];
+                apart += d * d;
+            }
+            distances[c] += sqrt(apart);
+        }
     }
+    assert_ok(
+        cop_score_group(groups, group, COP_SCORE_MAGNITUDE, &nothing, order, &err));
+    check_order(order, squares, 6);
+    assert_ok(cop_score_group(groups, group, COP_SCORE_FPGM, &nothing, order, &err));
+    check_order(order, distances, 6);
+    assert_fails(
+        cop_score_group(groups, group, COP_SCORE_TAYLOR, &nothing, order, &err),
+        COP_EINVAL);
+    assert_non_null(strstr(err.text, "needs gradients"));
+    enum cop_score_method method;
+    assert_ok(cop_score_method_parse("fpgm", &method, &err));
+    assert_int_equal(method, COP_SCORE_FPGM);
+    assert_fails(cop_score_method_parse("l1", &method, &err), COP_EINVAL);
+    assert_non_null(
+        strstr(err.text, "magnitude, reconstruction, taylor, fisher, fpgm"));
     cop_groups_destroy(groups);
     cop_graph_destroy(graph);
 }
@@ -197,7 +232,7 @@ int run_score_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path_matches_least_squares),
         cmocka_unit_test(test_duplicate_goes_first),
-        cmocka_unit_test(test_magnitude),
+        cmocka_unit_test(test_weights_alone),
     };
     return cmocka_run_group_tests_name("score", tests, NULL, NULL);
 }

@@ -26,8 +26,9 @@ static int set_up(void **state)
     assert_ok(cop_groups_find(f.graph, &f.groups, &err));
     const struct cop_plan_options plan = {.mb = 1, .threads = 1};
     struct cop_tables_options options = {.plan = &plan};
+    const struct cop_score_ground ground = {0};
     assert_ok(cop_score_all(
-        f.groups, COP_SCORE_MAGNITUDE, NULL, NULL, f.arena, &options.orders, &err));
+        f.groups, COP_SCORE_MAGNITUDE, &ground, NULL, f.arena, &options.orders, &err));
     assert_ok(
         cop_tables_make(f.engine, f.groups, &options, NULL, f.arena, &f.tables, &err));
     f.n = cop_tables_n_options(f.tables);

@@ -68,10 +68,11 @@ static int set_up(void **state)
     assert_ok(cop_groups_find(f.graph, &f.groups, &err));
     assert_ok(cop_calibrate(f.engine, f.groups, &samples, NULL, &f.calibration, &err));
     struct cop_tables_options options = {.plan = NULL};
+    const struct cop_score_ground ground = {.calibration = f.calibration};
     assert_ok(cop_score_all(
         f.groups,
         COP_SCORE_RECONSTRUCTION,
-        f.calibration,
+        &ground,
         NULL,
         f.arena,
         &options.orders,
