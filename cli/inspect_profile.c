@@ -79,6 +79,7 @@ struct report {
     const char **node_names; /* [n_ids] */
     const struct cop_plan *plan;
     struct cop_plan_times times;
+    double medians_ms; /* of all steps together: what shares are shares of */
     struct cop_plan_memory memory;
     struct cop_peak peak;
 };
@@ -99,7 +100,7 @@ static struct rate rate_of(
     struct rate rate = {.gflops = (double)NAN, .of_peak = (double)NAN};
     const double least =
         cop_peak_least_ms(&report->peak, step->flops, step->bytes, &rate.is_memory);
-    rate.share = 100 * step->ms / report->times.steps_ms;
+    rate.share = 100 * step->ms / report->medians_ms;
     if (step->flops > 0) rate.gflops = (double)step->flops / (1e6 * step->ms);
     if (step->ms > 0) rate.of_peak = 100 * least / step->ms;
     if (step->n_nodes > 0) rate.at = report->node_names[step->node_ids[0]];
@@ -284,6 +285,11 @@ enum cop_status cop_cli_inspect_profile(
     COP_TRY(
         cop_cli_profile_plan(cli, graph, &options, runs, &plan, &report.times, err));
     report.plan = plan;
+    for (int32_t i = 0; i < cop_plan_n_steps(plan); ++i) {
+        struct cop_plan_step step;
+        cop_plan_step(plan, i, &step);
+        report.medians_ms += step.ms;
+    }
     cop_plan_memory(plan, &report.memory);
     const enum cop_status status =
         cli->is_json ? print_json(cli, &report, err) : print_text(cli, &report, err);
