@@ -6,6 +6,7 @@
 #include "prune/calibrate_impl.h"
 #include "prune/probe_impl.h"
 #include "prune/reader_impl.h"
+#include "prune/target_impl.h"
 #include "prune/view_impl.h"
 
 #include "base/mem.h"
@@ -58,6 +59,25 @@ static enum cop_status add_moments(
     return COP_OK;
 }
 
+static enum cop_status add_taps(
+    struct cop_calibration *calibration,
+    const struct cop_reader *reader,
+    int64_t n_samples,
+    struct cop_err *err)
+{
+    struct cop_taps *taps = &calibration->taps[calibration->n_taps];
+    if (!cop_taps__make(calibration->groups, reader, n_samples, taps)) return COP_OK;
+    struct cop_moments *moments = &taps->moments;
+    calibration->n_taps++;
+    moments->mean = COP_ARENA_NEW_N(calibration->arena, moments->n, double);
+    moments->gram =
+        COP_ARENA_NEW_N(calibration->arena, moments->n * moments->n, double);
+    moments->shift = COP_ARENA_NEW_N(calibration->arena, moments->n, float);
+    if (moments->mean == NULL || moments->gram == NULL || moments->shift == NULL)
+        return COP_FAIL_NOMEM(err);
+    return COP_OK;
+}
+
 static enum cop_status add_spread(
     struct cop_calibration *calibration,
     const struct cop_node *node,
@@ -81,19 +101,22 @@ static enum cop_status add_spread(
 }
 
 static enum cop_status plan_measures(
-    struct cop_calibration *calibration,
-    const struct cop_groups *groups,
-    struct cop_err *err)
+    struct cop_calibration *calibration, int64_t n_samples, struct cop_err *err)
 {
+    const struct cop_groups *groups = calibration->groups;
     int32_t n_nodes = cop_graph_n_nodes(groups->graph);
     struct cop_arena *arena = calibration->arena;
     calibration->moments =
         COP_ARENA_NEW_N(arena, groups->n_readers, struct cop_moments);
     calibration->spreads = COP_ARENA_NEW_N(arena, n_nodes, struct cop_spread);
-    if (calibration->moments == NULL || calibration->spreads == NULL)
+    calibration->taps = COP_ARENA_NEW_N(arena, groups->n_readers, struct cop_taps);
+    if (calibration->moments == NULL || calibration->spreads == NULL ||
+        calibration->taps == NULL)
         return COP_FAIL_NOMEM(err);
-    for (int32_t i = 0; i < groups->n_readers; i++)
+    for (int32_t i = 0; i < groups->n_readers; i++) {
         COP_TRY(add_moments(calibration, groups, &groups->readers[i], err));
+        COP_TRY(add_taps(calibration, &groups->readers[i], n_samples, err));
+    }
     for (int32_t i = 0; i < n_nodes; i++)
         COP_TRY(add_spread(calibration, cop_graph_node(groups->graph, i), err));
     return COP_OK;
@@ -210,17 +233,67 @@ static enum cop_status visit(
     void *context, int32_t i, const struct cop_probe_value *value, struct cop_err *err)
 {
     struct cop_calibration *calibration = context;
-    if (i >= calibration->n_moments) {
-        cop_spread__add(
-            &calibration->spreads[i - calibration->n_moments],
-            value->elements,
-            &value->shape);
-        return COP_OK;
+    if (i < calibration->n_moments) {
+        struct cop_moments *moments = &calibration->moments[i];
+        const struct cop_view view = cop_view__make(
+            value->elements, &value->shape, moments->axis, moments->block);
+        return cop_moments__add(moments, &view, err);
     }
-    struct cop_moments *moments = &calibration->moments[i];
-    const struct cop_view view =
-        cop_view__make(value->elements, &value->shape, moments->axis, moments->block);
-    return cop_moments__add(moments, &view, err);
+    i -= calibration->n_moments;
+    if (i < calibration->n_taps) {
+        struct cop_taps *taps = &calibration->taps[i];
+        int64_t n = value->shape.dim[0] / taps->moments.value->shape.dim[0];
+        return cop_taps__add(taps, value->elements, n, err);
+    }
+    cop_spread__add(
+        &calibration->spreads[i - calibration->n_taps], value->elements, &value->shape);
+    return COP_OK;
+}
+
+static const struct cop_value *measured_value(
+    const struct cop_calibration *calibration, int32_t i)
+{
+    if (i < calibration->n_moments) return calibration->moments[i].value;
+    i -= calibration->n_moments;
+    if (i < calibration->n_taps) return calibration->taps[i].moments.value;
+    return calibration->spreads[i - calibration->n_taps].value;
+}
+
+/* How far the target of each reader moves with its outputs: by the normalisation behind. */
+static enum cop_status find_slopes(
+    struct cop_calibration *calibration, struct cop_engine *engine, struct cop_err *err)
+{
+    const struct cop_groups *groups = calibration->groups;
+    struct cop_walk_side side = {.graph = groups->graph};
+    COP_TRY(cop_walk__survey(&side, calibration->arena, err));
+    uint8_t *is_linear = COP_ARENA_NEW_N(calibration->arena, side.n_ids, uint8_t);
+    calibration->slopes =
+        COP_ARENA_NEW_N(calibration->arena, groups->n_readers, double *);
+    if (is_linear == NULL || calibration->slopes == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t i = 0; i < calibration->n_spreads; i++)
+        is_linear[calibration->spreads[i].node->id] = 1;
+    for (int32_t i = 0; i < groups->n_readers; i++) {
+        const struct cop_reader *reader = &groups->readers[i];
+        struct cop_target target;
+        COP_TRY(cop_target__find(
+            engine,
+            &side,
+            reader->node,
+            reader->linear.dst_axis,
+            is_linear,
+            calibration->arena,
+            &target,
+            err));
+        calibration->slopes[i] = target.slope;
+    }
+    return COP_OK;
+}
+
+const double *cop_calibration__slopes(
+    const struct cop_calibration *calibration, const struct cop_reader *reader)
+{
+    if (calibration->slopes == NULL) return NULL;
+    return calibration->slopes[reader - calibration->groups->readers];
 }
 
 static enum cop_status measure(
@@ -231,14 +304,13 @@ static enum cop_status measure(
     const struct cop_progress *progress,
     struct cop_err *err)
 {
-    int32_t n_values = calibration->n_moments + calibration->n_spreads;
+    int32_t n_values =
+        calibration->n_moments + calibration->n_taps + calibration->n_spreads;
     const struct cop_value **values =
         COP_ARENA_NEW_N(calibration->arena, n_values, const struct cop_value *);
     if (values == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < n_values; i++)
-        values[i] = i < calibration->n_moments
-                        ? calibration->moments[i].value
-                        : calibration->spreads[i - calibration->n_moments].value;
+        values[i] = measured_value(calibration, i);
     const struct cop_probe probe = {
         .engine = engine,
         .sides = {{.graph = graph, .values = values}},
@@ -253,6 +325,8 @@ static enum cop_status measure(
     COP_TRY(cop_probe__run(&probe, err));
     for (int32_t i = 0; i < calibration->n_moments; i++)
         cop_moments__finish(&calibration->moments[i]);
+    for (int32_t i = 0; i < calibration->n_taps; i++)
+        cop_moments__finish(&calibration->taps[i].moments);
     for (int32_t i = 0; i < calibration->n_spreads; i++)
         cop_spread__finish(&calibration->spreads[i]);
     return COP_OK;
@@ -272,8 +346,10 @@ enum cop_status cop_calibrate(
     enum cop_status status = fresh != NULL ? COP_OK : COP_FAIL_NOMEM(err);
     if (status == COP_OK) {
         fresh->arena = arena;
-        status = plan_measures(fresh, groups, err);
+        fresh->groups = groups;
+        status = plan_measures(fresh, samples->n > 0 ? samples->n : 1, err);
     }
+    if (status == COP_OK) status = find_slopes(fresh, engine, err);
     if (status == COP_OK)
         status = measure(fresh, engine, groups->graph, samples, progress, err);
     if (status != COP_OK) {

@@ -105,3 +105,27 @@ void cop_reader__scatter(
     for (int64_t i = 0; i < n; i++)
         weights[i] = (float)matrix[matrix_index(reader, shape, i)];
 }
+
+void cop_reader__to_features(
+    const struct cop_reader_shape *shape, const double *matrix, double *weights)
+{
+    for (int64_t r = 0; r < shape->rows; r++) {
+        for (int64_t o = 0; o < shape->n_out; o++) {
+            for (int64_t t = 0; t < shape->taps; t++)
+                weights[(r * shape->taps + t) * shape->n_out + o] =
+                    matrix[(r * shape->n_out + o) * shape->taps + t];
+        }
+    }
+}
+
+void cop_reader__from_features(
+    const struct cop_reader_shape *shape, const double *weights, double *matrix)
+{
+    for (int64_t r = 0; r < shape->rows; r++) {
+        for (int64_t o = 0; o < shape->n_out; o++) {
+            for (int64_t t = 0; t < shape->taps; t++)
+                matrix[(r * shape->n_out + o) * shape->taps + t] =
+                    weights[(r * shape->taps + t) * shape->n_out + o];
+        }
+    }
+}

@@ -37,5 +37,10 @@ void cop_reader__scatter(
     const struct cop_reader_shape *shape,
     const double *matrix,
     float *weights);
+/** Between one such matrix, of blocks of 1, and weights by feature [rows * taps][n_out]. */
+void cop_reader__to_features(
+    const struct cop_reader_shape *shape, const double *matrix, double *weights);
+void cop_reader__from_features(
+    const struct cop_reader_shape *shape, const double *weights, double *matrix);
 
 #endif

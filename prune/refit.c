@@ -188,31 +188,6 @@ static enum cop_status reserve_rows(struct fit *fit, float **block, struct cop_e
 
 /* ---- new weights ------------------------------------------------------------------------------ */
 
-/* Between matrices [rows][n_out * taps] and features [rows * taps][n_out]. */
-static void to_features(
-    const struct cop_reader_shape *shape, const double *matrix, double *weights)
-{
-    for (int64_t r = 0; r < shape->rows; r++) {
-        for (int64_t o = 0; o < shape->n_out; o++) {
-            for (int64_t t = 0; t < shape->taps; t++)
-                weights[(r * shape->taps + t) * shape->n_out + o] =
-                    matrix[(r * shape->n_out + o) * shape->taps + t];
-        }
-    }
-}
-
-static void from_features(
-    const struct cop_reader_shape *shape, const double *weights, double *matrix)
-{
-    for (int64_t r = 0; r < shape->rows; r++) {
-        for (int64_t o = 0; o < shape->n_out; o++) {
-            for (int64_t t = 0; t < shape->taps; t++)
-                matrix[(r * shape->n_out + o) * shape->taps + t] =
-                    weights[(r * shape->taps + t) * shape->n_out + o];
-        }
-    }
-}
-
 static enum cop_status solve(
     const struct cop_refit *refit, struct fit *fit, struct cop_err *err)
 {
@@ -230,10 +205,10 @@ static enum cop_status solve(
     }
     cop_reader__gather(&fit->is, shape, matrix);
     for (int64_t g = 0; g < shape->g && status == COP_OK; g++) {
-        to_features(shape, matrix + g * per_group, weights);
+        cop_reader__to_features(shape, matrix + g * per_group, weights);
         status =
             cop_least__solve(&fit->groups[g], weights, bias + g * shape->n_out, err);
-        from_features(shape, weights, matrix + g * per_group);
+        cop_reader__from_features(shape, weights, matrix + g * per_group);
     }
     if (status != COP_OK) goto done;
     cop_reader__scatter(&fit->is, shape, matrix, rounded);
@@ -329,12 +304,8 @@ static enum cop_status refit_all(
 {
     struct fits fits = {0};
     COP_TRY(list_fits(refit, arena, &fits, err));
-    int32_t n_ids = cop_graph_n_nodes(refit->small);
-    for (int32_t p = 0; p < cop_graph_n_nodes(refit->small); p++) {
-        if (cop_graph_node(refit->small, p)->id >= n_ids)
-            n_ids = cop_graph_node(refit->small, p)->id + 1;
-    }
-    uint8_t *is_linear = COP_ARENA_NEW_N(arena, n_ids, uint8_t);
+    uint8_t *is_linear =
+        COP_ARENA_NEW_N(arena, walk->sides[COP_WALK_CUT].n_ids, uint8_t);
     if (is_linear == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < fits.n; i++)
         is_linear[fits.at[i].node->id] = 1;

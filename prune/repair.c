@@ -26,7 +26,9 @@ struct job {
     const struct cop_cut_map *map;
     const struct cop_reader *reader;
     const struct cop_moments *moments;
-    struct cop_reader_shape shape;
+    int64_t taps; /* rows per channel of the moments: more than 1 of patches */
+    struct cop_reader_shape plain; /* of the weights */
+    struct cop_reader_shape shape; /* the same as rows of the moments */
     double ridge;
     bool has_intercept;
     int64_t *kept;    /* rows of the convolution group in hand that stay */
@@ -37,13 +39,13 @@ struct job {
     double *shift;  /* [g][n_out]: what the bias gains */
 };
 
-static bool row_stays(const struct job *job, int64_t channel)
+static bool row_stays(const struct job *job, int64_t row)
 {
     return cop_cut__stays(
         job->map,
         job->moments->value,
         job->moments->axis,
-        channel * job->moments->block);
+        row / job->taps * job->moments->block);
 }
 
 static bool is_any_removed(const struct job *job)
@@ -176,29 +178,66 @@ done:
     return status;
 }
 
-static enum cop_status solve(
-    struct job *job, struct cop_graph *small, struct cop_err *err)
+static enum cop_status store(
+    const struct job *job,
+    struct cop_graph *small,
+    const float *weights,
+    struct cop_err *err)
 {
     const struct cop_reader *reader = job->reader;
-    cop_reader__gather(reader, &job->shape, job->matrix);
-    for (int64_t g = 0; g < job->shape.g; g++)
-        COP_TRY(solve_group(job, g, err));
-    int64_t n_weights = cop_shape_n(&reader->weights->shape);
-    float *weights = cop_mem_array((size_t)n_weights, sizeof *weights);
-    if (weights == NULL) return COP_FAIL_NOMEM(err);
-    cop_reader__scatter(reader, &job->shape, job->matrix, weights);
     struct cop_node *node = cop_graph_find_node(small, reader->node->name);
-    enum cop_status status = cop_fit__set_weights(
+    COP_TRY(cop_fit__set_weights(
         job->map,
         small,
         node,
         reader->weights,
         reader->linear.weights_slot,
         weights,
-        err);
-    if (status == COP_OK && job->has_intercept)
-        status = cop_fit__add_bias(
-            job->map, small, reader->node, &reader->linear, job->shift, err);
+        err));
+    if (!job->has_intercept) return COP_OK;
+    return cop_fit__add_bias(
+        job->map, small, reader->node, &reader->linear, job->shift, err);
+}
+
+/* The weights as rows of the moments, into job->matrix; and back into @p weights. */
+static void gather_rows(struct job *job, double *plain)
+{
+    if (job->taps == 1) {
+        cop_reader__gather(job->reader, &job->shape, job->matrix);
+        return;
+    }
+    cop_reader__gather(job->reader, &job->plain, plain);
+    cop_reader__to_features(&job->plain, plain, job->matrix);
+}
+
+static void scatter_rows(const struct job *job, double *plain, float *weights)
+{
+    if (job->taps == 1) {
+        cop_reader__scatter(job->reader, &job->shape, job->matrix, weights);
+        return;
+    }
+    cop_reader__from_features(&job->plain, job->matrix, plain);
+    cop_reader__scatter(job->reader, &job->plain, plain, weights);
+}
+
+static enum cop_status solve(
+    struct job *job, struct cop_graph *small, struct cop_err *err)
+{
+    int64_t n_weights = cop_shape_n(&job->reader->weights->shape);
+    float *weights = cop_mem_array((size_t)n_weights, sizeof *weights);
+    double *plain = cop_mem_array((size_t)n_weights, sizeof *plain);
+    enum cop_status status =
+        weights != NULL && plain != NULL ? COP_OK : COP_FAIL_NOMEM(err);
+    if (status == COP_OK) {
+        gather_rows(job, plain);
+        for (int64_t g = 0; g < job->shape.g && status == COP_OK; g++)
+            status = solve_group(job, g, err);
+    }
+    if (status == COP_OK) {
+        scatter_rows(job, plain, weights);
+        status = store(job, small, weights, err);
+    }
+    cop_mem_free(plain);
     cop_mem_free(weights);
     return status;
 }
@@ -206,19 +245,32 @@ static enum cop_status solve(
 static enum cop_status repair_reader(
     const struct cop_cut_map *map,
     const struct cop_reader *reader,
-    const struct cop_moments *moments,
+    const struct cop_calibration *calibration,
     double ridge,
     struct cop_graph *small,
     struct cop_err *err)
 {
+    const struct cop_taps *taps = cop_calibration__taps(calibration, reader);
     struct job job = {
         .map = map,
         .reader = reader,
-        .moments = moments,
+        .moments = taps != NULL
+                       ? &taps->moments
+                       : cop_calibration__moments(
+                             calibration, reader->src, reader->linear.src_axis),
+        .taps = taps != NULL ? taps->n : 1,
         .ridge = ridge,
         .has_intercept = cop_fit__has_bias(reader->node, &reader->linear),
     };
-    if (!cop_reader__shape(reader, moments->block, &job.shape)) return COP_OK;
+    if (job.moments == NULL ||
+        !cop_reader__shape(reader, job.moments->block, &job.plain))
+        return COP_OK;
+    job.shape = job.plain;
+    if (job.taps > 1) {
+        job.shape.rows *= job.taps;
+        job.shape.columns = job.shape.n_out;
+        job.shape.taps = 1;
+    }
     if (!is_any_removed(&job)) return COP_OK;
     enum cop_status status = COP_ENOMEM;
     size_t n = (size_t)(job.shape.g * job.shape.rows);
@@ -255,10 +307,7 @@ enum cop_status cop_repair_consumers(
     enum cop_status status = COP_OK;
     for (int32_t i = 0; i < groups->n_readers && status == COP_OK; i++) {
         const struct cop_reader *reader = &groups->readers[i];
-        const struct cop_moments *moments =
-            cop_calibration__moments(calibration, reader->src, reader->linear.src_axis);
-        if (moments == NULL) continue;
-        status = repair_reader(&map, reader, moments, ridge, small, err);
+        status = repair_reader(&map, reader, calibration, ridge, small, err);
         if (status != COP_OK) cop_err_in(err, "node '%s'", reader->node->name);
     }
     if (status == COP_OK) status = cop_graph_infer(small, err);

@@ -1,11 +1,11 @@
 /* prune/score.c - see score.h.
  *
- * Reconstruction (optimal brain surgeon; OSSCAR, arXiv 2403.12983, with the channel Gram
- * in place of the patch Gram): with C the Gram of the source channels, H = C^-1 and
- * M = W W^T the Gram of the readers' weight rows, giving up channel c and refitting the
- * rest raises the readers' squared error by M_cc / H_cc, adds -H_kc / H_cc times row c to
- * row k of the weights, and takes H_c H_c^T / H_cc from H.  One pass to the last channel
- * gives the error at every width. */
+ * Reconstruction (optimal brain surgeon; OSSCAR, arXiv 2403.12983): with C the Gram of the
+ * patches that a reader sees (of the source's channels, where patches were not measured),
+ * H = C^-1 and M = W W^T the Gram of the readers' weight rows, giving up row c and refitting
+ * the rest raises the readers' squared error by M_cc / H_cc, adds -H_kc / H_cc times row c
+ * to row k of the weights, and takes H_c H_c^T / H_cc from H.  A channel is its taps, one
+ * after the other.  One pass to the last channel gives the error at every width. */
 #include "prune/score.h"
 
 #include "prune/calibrate_impl.h"
@@ -24,12 +24,14 @@ static const double score_ridge = 1e-3; /* times the mean of the Gram's diagonal
 
 /* ---- reconstruction ----------------------------------------------------------------- */
 
-/* The quadratic problem of all readers of one source.  Channels are rows; removed ones
- * have left the first `n` places of `row`. */
+/* The quadratic problem of all readers of one source, or of one reader and its patches.
+ * Channels, or their taps, are rows; removed ones have left the first `n` places of
+ * `row`. */
 struct source {
     const struct cop_moments *moments;
+    int64_t taps; /* rows per channel of the moments: more than 1 of patches */
     int64_t g;
-    int64_t width;   /* channels: leading dimension of the matrices */
+    int64_t width;   /* rows: leading dimension of the matrices */
     double *inverse; /* H [width][width] */
     double *weights; /* M [width][width], readers in units of their output's energy */
     int64_t *row;    /* rows still there, in the order of the matrices */
@@ -44,22 +46,49 @@ struct problem {
     int32_t n_readers;
 };
 
+/* The reader's weights as rows of the source, each output in the unit of its target, so
+ * that what a normalisation behind makes small counts little.  *shape becomes that of the
+ * rows; @p matrix has room for twice the weights, and its first half is filled. */
+static void gather_rows(
+    const struct source *source,
+    const struct cop_reader *reader,
+    const double *slopes,
+    struct cop_reader_shape *shape,
+    double *matrix)
+{
+    int64_t n = shape->g * shape->rows * shape->columns;
+    int64_t per_out = shape->taps * shape->block;
+    cop_reader__gather(reader, shape, matrix);
+    for (int64_t i = 0; slopes != NULL && i < n; i++) {
+        int64_t g = i / (shape->rows * shape->columns);
+        matrix[i] *= slopes[g * shape->n_out + i % shape->columns / per_out];
+    }
+    if (source->taps == 1) return;
+    memcpy(matrix + n, matrix, (size_t)n * sizeof *matrix);
+    cop_reader__to_features(shape, matrix + n, matrix);
+    shape->rows *= shape->taps;
+    shape->columns = shape->n_out;
+}
+
 /* Adds W W^T of one reader, divided by the energy of its output. */
 static enum cop_status add_reader(
-    struct source *source, const struct cop_reader *reader, struct cop_err *err)
+    struct source *source,
+    const struct cop_reader *reader,
+    const double *slopes,
+    struct cop_err *err)
 {
     struct cop_reader_shape shape;
     if (!cop_reader__shape(reader, source->moments->block, &shape)) return COP_OK;
     int64_t width = source->width;
-    double *matrix =
-        cop_mem_array((size_t)(shape.g * shape.rows * shape.columns), sizeof *matrix);
+    int64_t n = shape.g * shape.rows * shape.columns;
+    double *matrix = cop_mem_array((size_t)(2 * n), sizeof *matrix);
     double *product = cop_mem_array((size_t)(width * width), sizeof *product);
     if (matrix == NULL || product == NULL) {
         cop_mem_free(matrix);
         cop_mem_free(product);
         return COP_FAIL_NOMEM(err);
     }
-    cop_reader__gather(reader, &shape, matrix);
+    gather_rows(source, reader, slopes, &shape, matrix);
     double energy = 0.0;
     for (int64_t g = 0; g < shape.g; g++) {
         const double *rows = matrix + g * shape.rows * shape.columns;
@@ -137,7 +166,8 @@ static enum cop_status find_rows(
            group->members[m].axis != source->moments->axis)
         m++;
     int64_t block = source->moments->block;
-    source->per_channel = group->members[m].step / block;
+    int64_t taps = source->taps;
+    source->per_channel = group->members[m].step / block * taps;
     source->elements =
         COP_ARENA_NEW_N(arena, group->n_channels * source->per_channel, int64_t);
     source->row = COP_ARENA_NEW_N(arena, source->width, int64_t);
@@ -147,7 +177,8 @@ static enum cop_status find_rows(
         int64_t n;
         cop_group_elements(groups, group, m, c, &elements, &n);
         for (int64_t k = 0; k < source->per_channel; k++)
-            source->elements[c * source->per_channel + k] = elements[k * block] / block;
+            source->elements[c * source->per_channel + k] =
+                elements[k / taps * block] / block * taps + k % taps;
     }
     for (int64_t r = 0; r < source->width; r++)
         source->row[r] = r;
@@ -168,6 +199,7 @@ static bool has_member(const struct cop_group *group, const struct cop_reader *r
 static enum cop_status find_source(
     struct problem *problem,
     const struct cop_moments *moments,
+    int64_t taps,
     int64_t g,
     struct cop_arena *arena,
     struct source **source,
@@ -181,6 +213,7 @@ static enum cop_status find_source(
     *source = &problem->sources[problem->n_sources];
     **source = (struct source){
         .moments = moments,
+        .taps = taps,
         .g = g,
         .width = width,
         .inverse = COP_ARENA_NEW_N(arena, width * width, double),
@@ -205,12 +238,23 @@ static enum cop_status pose_problem(
     for (int32_t i = 0; i < groups->n_readers; i++) {
         const struct cop_reader *reader = &groups->readers[i];
         if (!has_member(group, reader)) continue;
+        const struct cop_taps *taps = cop_calibration__taps(calibration, reader);
         const struct cop_moments *moments =
-            cop_calibration__moments(calibration, reader->src, reader->linear.src_axis);
+            taps != NULL ? &taps->moments
+                         : cop_calibration__moments(
+                               calibration, reader->src, reader->linear.src_axis);
         if (moments == NULL) continue;
         struct source *source;
-        COP_TRY(find_source(problem, moments, reader->linear.g, arena, &source, err));
-        COP_TRY(add_reader(source, reader, err));
+        COP_TRY(find_source(
+            problem,
+            moments,
+            taps != NULL ? taps->n : 1,
+            reader->linear.g,
+            arena,
+            &source,
+            err));
+        COP_TRY(add_reader(
+            source, reader, cop_calibration__slopes(calibration, reader), err));
         problem->n_readers++;
     }
     for (int32_t s = 0; s < problem->n_sources; s++) {

@@ -12,19 +12,18 @@ static const int64_t most_elements = 1 << 24; /* of one value of one batch: 64 M
 
 /* ---- what can be held ----------------------------------------------------------------- */
 
-static enum cop_status survey(
+enum cop_status cop_walk__survey(
     struct cop_walk_side *side, struct cop_arena *arena, struct cop_err *err)
 {
     const struct cop_graph *graph = side->graph;
     int32_t n_nodes = cop_graph_n_nodes(graph);
     /* Weights and biases that are replaced meanwhile may become new values. */
     int32_t n_values = cop_graph_n_values(graph) + 2 * n_nodes;
-    int32_t n_ids = 0;
     for (int32_t p = 0; p < n_nodes; p++) {
         int32_t id = cop_graph_node(graph, p)->id;
-        if (id >= n_ids) n_ids = id + 1;
+        if (id >= side->n_ids) side->n_ids = id + 1;
     }
-    side->position = COP_ARENA_NEW_N(arena, n_ids, int32_t);
+    side->position = COP_ARENA_NEW_N(arena, side->n_ids, int32_t);
     side->can_be_held = COP_ARENA_NEW_N(arena, n_values, uint8_t);
     side->is_fed = COP_ARENA_NEW_N(arena, n_values, uint8_t);
     side->held = COP_ARENA_NEW_N(arena, n_values, float *);
@@ -445,7 +444,7 @@ enum cop_status cop_walk__create(
     enum cop_status status = COP_OK;
     for (int32_t s = 0; s < COP_WALK_SIDES && status == COP_OK; s++) {
         made->sides[s].graph = graphs[s];
-        status = survey(&made->sides[s], arena, err);
+        status = cop_walk__survey(&made->sides[s], arena, err);
     }
     if (status == COP_OK) {
         made->mb = choose_batch(made);

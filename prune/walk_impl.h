@@ -17,6 +17,7 @@ enum { COP_WALK_ORIGINAL = 0, COP_WALK_CUT = 1, COP_WALK_SIDES = 2 };
 
 struct cop_walk_side {
     const struct cop_graph *graph;
+    int32_t n_ids;        /* of nodes: all are below */
     int32_t *position;    /* by node id: place in the topological order */
     uint8_t *can_be_held; /* by value id: a batch of samples, one behind the other */
     uint8_t *is_fed;      /* by value id: depends on the input */
@@ -53,6 +54,10 @@ struct cop_walk_pass {
     cop_walk_visit *visit; /* NULL: just move */
     void *context;
 };
+
+/** Fills in what is known of side->graph without running it, in @p arena. */
+COP_NODISCARD enum cop_status cop_walk__survey(
+    struct cop_walk_side *side, struct cop_arena *arena, struct cop_err *err);
 
 /** Both sides at the beginning, holding the decoded samples.  Graphs are borrowed.
  *  COP_EINVAL without samples or with other than one input; what reading returns. */
