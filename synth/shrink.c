@@ -14,6 +14,8 @@ enum { MOST_TIMED_ATTEMPTS = 6, LEAST_INQUIRY = 4, MOST_INQUIRY = 128 };
 /* Samples of the inquiry are as many as this many multiply-accumulates pay for: about a
  * minute of two processors.  A count, not a clock, so that equal seeds make equal cuts. */
 static const double INQUIRY_MACS = 4e12;
+enum { MORE_ROUNDS = 2 };
+static const double ADJUST_RATE = 0.5;
 /* A network this slow is timed that often: enough for a median. */
 static const double SLOW_MS = 100.0;
 enum { SLOW_RUNS = 8 };
@@ -35,6 +37,7 @@ struct job {
     struct cop_prediction full;
     struct cop_cut cut;
     struct cop_inquiry *inquiry; /* NULL: none made */
+    int32_t n_more_rounds;       /* of it, that the work allows */
     struct cop_lowrank *lowrank; /* NULL: ranks stay */
     struct cop_rank_tables ranks;
 };
@@ -189,6 +192,8 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
     double affordable = INQUIRY_MACS / ((double)out->before.macs * (double)n + 1.0);
     int64_t n_samples = affordable < MOST_INQUIRY ? (int64_t)affordable : MOST_INQUIRY;
     if (n_samples < LEAST_INQUIRY) return COP_OK;
+    if (affordable >= (MORE_ROUNDS + 1) * MOST_INQUIRY)
+        job->n_more_rounds = MORE_ROUNDS;
     int32_t *halved = COP_ARENA_NEW_N(out->arena, n, int32_t);
     double *responses = COP_ARENA_NEW_N(out->arena, n, double);
     if (halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
@@ -390,6 +395,22 @@ static enum cop_status choose_ranked(
         100.0 * reduction.params / job->full.params);
 }
 
+/* Asks what the chosen widths cost, in place of halves, and chooses again. */
+static enum cop_status ask_again(
+    struct job *job, const struct cop_budget *budget, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    int32_t n = cop_tables_n_options(out->tables);
+    double *responses = COP_ARENA_NEW_N(out->arena, n, double);
+    if (responses == NULL) return COP_FAIL_NOMEM(err);
+    for (int32_t round = 0; round < job->n_more_rounds; round++) {
+        COP_TRY(cop_inquire(job->inquiry, out->choice, job->progress, responses, err));
+        cop_adjust(out->tables, out->choice, responses, ADJUST_RATE, job->coefficients);
+        (void)cop_generate(out->tables, job->coefficients, budget, out->choice);
+    }
+    return COP_OK;
+}
+
 static enum cop_status choose(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
@@ -403,7 +424,7 @@ static enum cop_status choose(struct job *job, struct cop_err *err)
     if (options->latency.value <= 0.0) {
         if (!cop_generate(out->tables, job->coefficients, &budget, out->choice))
             return tell_out_of_reach(job, err);
-        return COP_OK;
+        return ask_again(job, &budget, err);
     }
     const struct cop_bench_options bench = {
         .mb = options->mb, .threads = options->threads};

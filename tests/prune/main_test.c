@@ -14,5 +14,6 @@ int main(void)
     failed += run_saliency_tests();
     failed += run_lowrank_tests();
     failed += run_blocks_tests();
+    failed += run_refit_tests();
     return failed != 0;
 }

@@ -14,5 +14,6 @@ int run_work_tests(void);
 int run_saliency_tests(void);
 int run_lowrank_tests(void);
 int run_blocks_tests(void);
+int run_refit_tests(void);
 
 #endif
