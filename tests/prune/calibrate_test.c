@@ -1,7 +1,7 @@
 /* tests/prune/calibrate_test.c - moments and statistics against sums worked out here, and
  * what the repair of statistics promises. */
 #include "prune_tests.h"
-#include "random_net.h"
+#include "support/random_net.h"
 
 #include "base/mem.h"
 #include "base/par.h"

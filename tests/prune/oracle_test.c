@@ -2,7 +2,7 @@
  * channels in the big graph gives the outputs of the small one, whatever the topology.
  * COP_TEST_GRAPHS sets how many random networks are tried, COP_TEST_SEED where to begin. */
 #include "prune_tests.h"
-#include "random_net.h"
+#include "support/random_net.h"
 
 #include "base/mem.h"
 #include "engine/engine.h"

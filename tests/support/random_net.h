@@ -1,6 +1,6 @@
-/* tests/prune/random_net.h - random networks with every topology that cuts run through. */
-#ifndef COP_TESTS_PRUNE_RANDOM_NET_H
-#define COP_TESTS_PRUNE_RANDOM_NET_H
+/* tests/support/random_net.h - random networks with every topology that cuts run through. */
+#ifndef COP_TESTS_RANDOM_NET_H
+#define COP_TESTS_RANDOM_NET_H
 
 #include "support/net.h"
 

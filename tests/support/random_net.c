@@ -1,5 +1,5 @@
-/* tests/prune/random_net.c - see random_net.h. */
-#include "random_net.h"
+/* tests/support/random_net.c - see random_net.h. */
+#include "support/random_net.h"
 
 #include "ops/ops.h"
 #include "support/test.h"
