@@ -1,7 +1,7 @@
 /* tests/prune/blocks_test.c - blocks are found by structure; leaving one out is the same as
  * feeding its input to whoever reads its output. */
 #include "prune_tests.h"
-#include "random_net.h"
+#include "support/random_net.h"
 
 #include "base/mem.h"
 #include "engine/engine.h"

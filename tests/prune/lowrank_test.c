@@ -1,7 +1,7 @@
 /* tests/prune/lowrank_test.c - what low rank predicts against what the factored network
  * gives, and against a decomposition worked out slowly here. */
 #include "prune_tests.h"
-#include "random_net.h"
+#include "support/random_net.h"
 
 #include "base/mem.h"
 #include "engine/engine.h"

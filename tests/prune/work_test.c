@@ -1,7 +1,7 @@
 /* tests/prune/work_test.c - ranges name every element once, and the predicted work and size
  * of a cut are those of the graph really cut; over the random networks of the oracle. */
 #include "prune_tests.h"
-#include "random_net.h"
+#include "support/random_net.h"
 
 #include "prune/cut.h"
 #include "prune/work.h"
