@@ -327,8 +327,18 @@ static void draw_statistics(
 struct cop_value *cop_layers__bn(
     struct cop_layers *layers, const char *name, struct cop_value *src, double epsilon)
 {
+    return cop_layers__scaled_bn(layers, name, src, epsilon, 1.0);
+}
+
+struct cop_value *cop_layers__scaled_bn(
+    struct cop_layers *layers,
+    const char *name,
+    struct cop_value *src,
+    double epsilon,
+    double by)
+{
     if (layers->status != COP_OK) return NULL;
-    static const double scales[2] = {0.7, 1.3};
+    const double scales[2] = {0.7 * by, 1.3 * by};
     static const double shifts[2] = {-0.2, 0.2};
     const int64_t n = src->shape.dim[1];
     const struct cop_shape vector = {.rank = 1, .dim = {n}};

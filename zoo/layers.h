@@ -42,6 +42,13 @@ struct cop_value *cop_layers__conv(
     const struct cop_conv_spec *spec);
 struct cop_value *cop_layers__bn(
     struct cop_layers *layers, const char *name, struct cop_value *src, double epsilon);
+/** The same with scales around @p by. */
+struct cop_value *cop_layers__scaled_bn(
+    struct cop_layers *layers,
+    const char *name,
+    struct cop_value *src,
+    double epsilon,
+    double by);
 struct cop_value *cop_layers__relu(
     struct cop_layers *layers, const char *name, struct cop_value *src);
 struct cop_value *cop_layers__relu6(

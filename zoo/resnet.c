@@ -12,6 +12,20 @@ static struct cop_value *conv_bn(
     return cop_layers__bn(layers, bn, cop_layers__conv(layers, conv, x, spec), 1e-5);
 }
 
+/* The end of a residual branch.  In trained networks branches change little of what passes by
+ * (Goyal et al., "Accurate, Large Minibatch SGD", 2017, start them at zero); at full scale a
+ * hundred layers at random would turn rounding errors into visible ones. */
+static struct cop_value *closing_conv_bn(
+    struct cop_layers *layers,
+    struct cop_value *x,
+    const char *conv,
+    const char *bn,
+    const struct cop_conv_spec *spec)
+{
+    return cop_layers__scaled_bn(
+        layers, bn, cop_layers__conv(layers, conv, x, spec), 1e-5, 0.3);
+}
+
 static struct cop_value *shortcut(
     struct cop_layers *layers, struct cop_value *x, int64_t oc, int64_t stride)
 {
@@ -28,7 +42,8 @@ static struct cop_value *basic_block(
     const struct cop_conv_spec second = {
         .oc = width, .kernel = {3, 3}, .stride = 1, .pads = {1, 1, 1, 1}};
     struct cop_value *y = conv_bn(layers, x, "conv1", "bn1", &first);
-    y = conv_bn(layers, cop_layers__relu(layers, "relu1", y), "conv2", "bn2", &second);
+    y = closing_conv_bn(
+        layers, cop_layers__relu(layers, "relu1", y), "conv2", "bn2", &second);
     struct cop_value *z = shortcut(layers, x, width, stride);
     y = cop_layers__op(layers, "Add", "add", "", y, z, NULL);
     return cop_layers__relu(layers, "relu2", y);
@@ -44,7 +59,8 @@ static struct cop_value *bottleneck(
         .oc = 4 * width, .kernel = {1, 1}, .stride = 1};
     struct cop_value *y = conv_bn(layers, x, "conv1", "bn1", &reduce);
     y = conv_bn(layers, cop_layers__relu(layers, "relu1", y), "conv2", "bn2", &spatial);
-    y = conv_bn(layers, cop_layers__relu(layers, "relu2", y), "conv3", "bn3", &expand);
+    y = closing_conv_bn(
+        layers, cop_layers__relu(layers, "relu2", y), "conv3", "bn3", &expand);
     struct cop_value *z = shortcut(layers, x, 4 * width, stride);
     y = cop_layers__op(layers, "Add", "add", "", y, z, NULL);
     return cop_layers__relu(layers, "relu3", y);
