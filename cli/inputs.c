@@ -183,6 +183,13 @@ enum cop_status cop_cli_open_model(
         if (model->name == NULL) return COP_FAIL_NOMEM(err);
         return cop_cli_read_model(cli, word, &model->graph, err);
     }
+    if (cli->part != NULL && cli->part->inputs.n + cli->part->outputs.n > 0)
+        return COP_FAIL(
+            err,
+            COP_EINVAL,
+            "--input and --output choose a part of a file; '%.70s' is a model of the "
+            "project",
+            word);
     COP_TRY(cop_cli_open_store(cli, err));
     COP_TRY(cop_project_load_model(
         cli->store, word, &cop_ops_standard, &model->graph, err));

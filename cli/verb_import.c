@@ -254,7 +254,8 @@ const struct cop_verb cop_verb_import = {
     .operands = "FILE",
     .examples = "coppice import model.onnx\n"
                 "coppice import resnet.onnx --name base --preprocess \\\n"
-                "  \"3x224x224 short=256 mean=.485,.456,.406 std=.229,.224,.225\"",
+                "  \"3x224x224 short=256 mean=.485,.456,.406 std=.229,.224,.225\"\n"
+                "coppice import speech.pb --input Mfcc --output labels_softmax",
     .about =
         "Reads an ONNX file (opset 7 to 21), a frozen graph of TensorFlow (.pb), or a\n"
         "whole Keras model (.h5, .hdf5 of Keras 2 or 3), and keeps it in the project.  "
@@ -262,6 +263,13 @@ const struct cop_verb cop_verb_import = {
         "model with operators or layers that are not known is refused, and all of them "
         "are\n"
         "named.  Images of TensorFlow and Keras become channels-first (NCHW).\n"
+        "\n"
+        "Of a TensorFlow graph --input NAME cuts away what lies before a node, as\n"
+        "decoding and features do; NAME=1x49x10 says its shape, in the file's order "
+        "of\n"
+        "axes, where the file does not, and NAME=false settles a switch as that of\n"
+        "dropout.  --output NAME says where it ends; else it is where nobody reads "
+        "on.\n"
         "\n"
         "The verdict says what may be cut: 'prunable' is the share of all\n"
         "multiply-accumulates (MACs) in layers that shrink when channels go; each "
