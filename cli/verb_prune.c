@@ -15,6 +15,7 @@ struct prune_options {
     struct cop_amount params;
     struct cop_amount bytes;
     struct cop_latency latency;
+    int64_t blocks;
     const char *data;
     const char *val;
     const char *preprocess;
@@ -50,6 +51,13 @@ static const struct cop_option options[] = {
      .offset = offsetof(struct prune_options, latency),
      .operand = "REMAIN",
      .help = "measured time that may remain: 60%, 12ms"},
+    {.name = "blocks",
+     .kind = COP_OPTION_INT,
+     .offset = offsetof(struct prune_options, blocks),
+     .operand = "N",
+     .initial = "0",
+     .max = 1000,
+     .help = "leave out N whole blocks, those that cost least, and cut nothing else"},
     {.name = "data",
      .kind = COP_OPTION_TEXT,
      .offset = offsetof(struct prune_options, data),
@@ -143,6 +151,7 @@ static enum cop_status read_options(
         .params = limit_of(&o->params),
         .bytes = limit_of(&o->bytes),
         .latency = limit_of(&latency),
+        .n_blocks = (int32_t)o->blocks,
         .score = o->data != NULL ? COP_SCORE_RECONSTRUCTION : COP_SCORE_MAGNITUDE,
         .is_unrepaired = o->is_unrepaired,
         .keeps_ranks = o->keeps_ranks,
@@ -153,11 +162,12 @@ static enum cop_status read_options(
     };
     const struct cop_shrink_options *s = &prune->shrink;
     if (s->macs.value <= 0 && s->params.value <= 0 && s->bytes.value <= 0 &&
-        s->latency.value <= 0)
+        s->latency.value <= 0 && s->n_blocks == 0)
         return COP_FAIL(
             err,
             COP_EINVAL,
-            "say what may remain: --macs 48%%, --params, --bytes or --latency");
+            "say what may remain: --macs 48%%, --params, --bytes, --latency or "
+            "--blocks");
     if (o->score != NULL)
         COP_TRY(cop_score_method_parse(o->score, &prune->shrink.score, err));
     if (o->data == NULL && cop_score_needs_data(prune->shrink.score))
@@ -202,6 +212,8 @@ static enum cop_status open_all(
     asked = print_limit(cli->arena, asked, "params", &s->params, "");
     asked = print_limit(cli->arena, asked, "bytes", &s->bytes, "");
     prune->asked = print_limit(cli->arena, asked, "latency", &s->latency, "ms");
+    if (s->n_blocks > 0)
+        prune->asked = cop_arena_printf(cli->arena, "prune --blocks %d", s->n_blocks);
     if (prune->asked == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(cop_cli_open_engine(cli, err));
     cli->part = &o->part;
@@ -365,6 +377,20 @@ static void print_lowered(const struct cop_shrunk *shrunk)
     puts(nodes->n > MOST_NAMED ? ", ..." : "");
 }
 
+static void print_dropped(const struct cop_shrunk *shrunk)
+{
+    for (int32_t i = 0; i < shrunk->dropped.n; ++i) {
+        const struct cop_dropped_block *block = &shrunk->dropped.at[i];
+        printf(
+            "%-13s%s: %.1f %% of the time, %.1f %% of its result not linear in its "
+            "input\n",
+            i == 0 ? "left out" : "",
+            block->name,
+            100 * block->time_share,
+            100 * block->error);
+    }
+}
+
 static int32_t count_cut(const struct cop_shrunk *shrunk)
 {
     int32_t n = 0;
@@ -410,6 +436,7 @@ static enum cop_status print_text(
         cop_groups_n(shrunk->groups),
         cop_groups_n(shrunk->groups) - cop_tables_n_options(shrunk->tables));
     print_lowered(shrunk);
+    print_dropped(shrunk);
     print_idle(shrunk);
     printf("%-13s%s, ", "by", cop_score_method_name(prune->shrink.score));
     if (shrunk->n_calibration > 0)
@@ -495,6 +522,13 @@ static enum cop_status print_json(
         cop_json_count(cli, element, "rank", shrunk->lowered.at[i].rank);
         cop_json_number(cli, element, "error", shrunk->lowered.at[i].error);
     }
+    cJSON *blocks = cop_json_array(cli, document, "left_out");
+    for (int32_t i = 0; i < shrunk->dropped.n; ++i) {
+        cJSON *element = cop_json_element(cli, blocks);
+        cop_json_text(cli, element, "block", shrunk->dropped.at[i].name);
+        cop_json_number(cli, element, "error", shrunk->dropped.at[i].error);
+        cop_json_number(cli, element, "time_share", shrunk->dropped.at[i].time_share);
+    }
     cJSON *idle = cop_json_array(cli, document, "saves_no_time");
     for (int32_t i = 0; i < shrunk->n_idle; ++i)
         cop_json_text_element(cli, idle, shrunk->idle[i]->name);
@@ -550,6 +584,7 @@ const struct cop_verb cop_verb_prune = {
         "are left alone and named.  With --params or --bytes alone, wide layers may "
         "also\n"
         "become two narrow ones (low rank), wherever that costs less than channels.\n"
+        "--blocks N leaves out residual blocks and cells instead, one by one.\n"
         "\n"
         "--score says which channels go: reconstruction, what the following layers "
         "cannot "

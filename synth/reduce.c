@@ -246,6 +246,15 @@ static enum cop_status make_state(
     return COP_OK;
 }
 
+void cop_reduce_scale(const struct cop_tables *tables, double *coefficients)
+{
+    for (int32_t o = 0; o < tables->n_options; o++) {
+        const struct cop_cut_option *option = &tables->options[o];
+        double all = option->order[option->group->n_channels - 1].error_left;
+        coefficients[o] = all > 0.0 ? 1.0 / all : 1.0;
+    }
+}
+
 /* Both ways of counting, from the network as it is; keeps the better in @p reduction. */
 static enum cop_status reduce_both_ways(
     const struct state *start,

@@ -34,6 +34,10 @@ COP_NODISCARD enum cop_status cop_reduce_inquire(
     double *coefficients,
     struct cop_err *err);
 
+/** Coefficients with which errors that are sums of scores (all but reconstruction) become
+ *  shares of all, and so stand beside those of ranks. */
+void cop_reduce_scale(const struct cop_tables *tables, double *coefficients);
+
 /** Widths and ranks that leave at most @p max_params parameters.  @p tables and @p ranks
  *  are of one graph; NULL @p ranks: widths alone.  False if that is out of reach; the
  *  reduction then is the least.  *reduction lives in @p arena.  COP_ENOMEM. */

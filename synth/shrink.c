@@ -87,6 +87,18 @@ static enum cop_status check_limit(
         original);
 }
 
+static enum cop_status check_blocks(const struct job *job, struct cop_err *err)
+{
+    const struct cop_shrink_options *o = job->options;
+    if (o->macs.value > 0.0 || o->params.value > 0.0 || o->bytes.value > 0.0 ||
+        o->latency.value > 0.0)
+        return COP_FAIL(
+            err, COP_EINVAL, "blocks are left out by number, without another limit");
+    if (job->input->data == NULL)
+        return COP_FAIL(err, COP_EINVAL, "blocks are judged on images: give data");
+    return COP_OK;
+}
+
 static enum cop_status check_options(struct job *job, struct cop_err *err)
 {
     const struct cop_shrink_options *o = job->options;
@@ -95,6 +107,7 @@ static enum cop_status check_options(struct job *job, struct cop_err *err)
     COP_TRY(cop_graph_macs(graph, &before->macs, err));
     before->params = cop_graph_n_params(graph);
     before->bytes = cop_graph_param_bytes(graph);
+    if (o->n_blocks > 0) return check_blocks(job, err);
     if (o->macs.value <= 0.0 && o->params.value <= 0.0 && o->bytes.value <= 0.0 &&
         o->latency.value <= 0.0)
         return COP_FAIL(err, COP_EINVAL, "no limit: say what may remain");
@@ -340,17 +353,6 @@ static bool may_lower_ranks(const struct job *job)
            o->latency.value <= 0.0;
 }
 
-/* Errors of magnitude scores are sums of norms; as shares of all they stand beside those
- * of ranks. */
-static void scale_magnitudes(struct job *job)
-{
-    for (int32_t o = 0; o < cop_tables_n_options(job->out->tables); o++) {
-        const struct cop_cut_option *option = cop_tables_option(job->out->tables, o);
-        double all = option->order[option->group->n_channels - 1].error_left;
-        job->coefficients[o] = all > 0.0 ? 1.0 / all : 1.0;
-    }
-}
-
 /* Widths and ranks for a limit on size.  The ranks are chosen again once the widths are
  * cut. */
 static enum cop_status choose_ranked(
@@ -365,7 +367,8 @@ static enum cop_status choose_ranked(
         &job->lowrank,
         err));
     job->ranks.lowrank = job->lowrank;
-    if (job->options->score != COP_SCORE_RECONSTRUCTION) scale_magnitudes(job);
+    if (job->options->score != COP_SCORE_RECONSTRUCTION)
+        cop_reduce_scale(out->tables, job->coefficients);
     if (job->inquiry != NULL) {
         int32_t n = cop_lowrank_n(job->lowrank);
         double *coefficients = COP_ARENA_NEW_N(out->arena, n, double);
@@ -610,10 +613,47 @@ static enum cop_status check_reached(const struct job *job, struct cop_err *err)
     return COP_OK;
 }
 
+/* Whole blocks instead of channels: every group stays as it is. */
+static enum cop_status drop_blocks(struct job *job, struct cop_err *err)
+{
+    struct cop_shrunk *out = job->out;
+    const struct cop_plan_options plan = {
+        .mb = job->options->mb > 0 ? job->options->mb : 1,
+        .threads = job->options->threads,
+    };
+    const struct cop_tables_options nothing = {.plan = NULL};
+    COP_TRY(cop_groups_find(job->input->graph, &out->groups, err));
+    COP_TRY(cop_tables_make(
+        job->engine,
+        out->groups,
+        &nothing,
+        job->progress,
+        out->arena,
+        &out->tables,
+        err));
+    out->choice =
+        COP_ARENA_NEW_N(out->arena, cop_tables_n_options(out->tables), int32_t);
+    if (out->choice == NULL) return COP_FAIL_NOMEM(err);
+    const struct cop_drop_input input = {
+        .engine = job->engine,
+        .groups = out->groups,
+        .samples = &job->samples,
+        .plan = &plan,
+        .progress = job->progress,
+        .is_unrepaired = job->options->is_unrepaired,
+    };
+    return cop_drop_blocks(
+        &input, job->options->n_blocks, out->arena, &out->graph, &out->dropped, err);
+}
+
 static enum cop_status shrink(struct job *job, struct cop_err *err)
 {
     COP_TRY(check_options(job, err));
     COP_TRY(draw_samples(job, err));
+    if (job->options->n_blocks > 0) {
+        COP_TRY(drop_blocks(job, err));
+        return measure(job, err);
+    }
     COP_TRY(survey(job, err));
     COP_TRY(inquire(job, err));
     COP_TRY(choose(job, err));

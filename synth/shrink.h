@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "prune/score.h"
 #include "store/store.h"
+#include "synth/drop.h"
 #include "synth/evaluate.h"
 #include "synth/generate.h"
 #include "synth/reduce.h"
@@ -28,11 +29,12 @@ struct cop_shrink_input {
 };
 
 struct cop_shrink_options {
-    /* What may remain; value 0: no limit.  At least one is given. */
+    /* What may remain; value 0: no limit.  At least one is given, or else n_blocks. */
     struct cop_limit macs;
     struct cop_limit params;
     struct cop_limit bytes;
     struct cop_limit latency;
+    int32_t n_blocks; /* leave out that many whole blocks, and cut no channels */
     enum cop_score_method score;
     bool is_unrepaired; /* cut only: to see what the repair is worth */
     bool keeps_ranks;   /* no low rank, which limits on size alone otherwise use too */
@@ -69,6 +71,7 @@ struct cop_shrunk {
     struct cop_tables *tables;
     int32_t *choice;                  /* by option of the tables */
     struct cop_reduced_nodes lowered; /* nodes that became two */
+    struct cop_dropped_blocks dropped;
     /* Groups that a limit on time left alone: narrowing them saves none. */
     const struct cop_group **idle;
     int32_t n_idle;

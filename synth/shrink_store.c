@@ -62,6 +62,11 @@ static void print_recipe(
         cop_text_printf(
             text, ",\"rank\":%lld,\"error\":%.9g}", (long long)node->rank, node->error);
     }
+    cop_text_puts(text, "],\"left_out\":[");
+    for (int32_t i = 0; i < shrunk->dropped.n; i++) {
+        if (i > 0) cop_text_puts(text, ",");
+        cop_synth__json_string(text, shrunk->dropped.at[i].name);
+    }
     cop_text_puts(text, "]}");
 }
 

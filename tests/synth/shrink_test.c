@@ -175,9 +175,51 @@ static void every_group_is_kept(void **state)
     cop_arena_destroy(arena);
 }
 
+static double disagreement(
+    const struct fixture *f, int32_t n_blocks, bool is_unrepaired, int32_t *n_dropped)
+{
+    struct cop_err err = {0};
+    const struct cop_shrink_input input = {
+        .graph = f->graph, .data = f->data, .val = f->data};
+    const struct cop_shrink_options options = {
+        .n_blocks = n_blocks, .is_unrepaired = is_unrepaired, .samples = 128};
+    struct cop_shrunk shrunk;
+    assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+    assert_true(shrunk.after.macs < shrunk.before.macs);
+    *n_dropped = shrunk.dropped.n;
+    double squared = 0.0; /* of the answers' confidence */
+    for (int64_t i = 0; i < shrunk.evaluations[0].n; i++) {
+        double change = (double)shrunk.evaluations[0].answers[i].p_answer -
+                        (double)shrunk.evaluations[1].answers[i].p_answer;
+        squared += change * change;
+    }
+    cop_shrunk_clear(&shrunk);
+    return squared;
+}
+
+static void blocks_are_left_out(void **state)
+{
+    const struct fixture *f = *state;
+    struct cop_err err = {0};
+    int32_t n_dropped = 0;
+    double repaired = disagreement(f, 1, false, &n_dropped);
+    assert_int_equal(n_dropped, 1);
+    assert_true(repaired < 0.5 * disagreement(f, 1, true, &n_dropped));
+
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    struct cop_shrink_options options = {.n_blocks = 90, .samples = 32};
+    struct cop_shrunk shrunk;
+    assert_int_equal(
+        cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err), COP_ELIMIT);
+    options.macs = (struct cop_limit){.value = 0.5, .is_share = true};
+    assert_int_equal(
+        cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err), COP_EINVAL);
+}
+
 int test_shrink(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_left_out),
         cmocka_unit_test(what_is_claimed_is_there),
         cmocka_unit_test(samples_do_not_repeat),
         cmocka_unit_test(out_of_reach_is_told),
