@@ -140,14 +140,34 @@ static void set_shift(struct cop_moments *moments, const struct cop_view *view)
     }
 }
 
+enum cop_status cop_moments__multiply(
+    struct cop_moments *moments,
+    const float *packed,
+    int64_t k,
+    float *product,
+    struct cop_err *err)
+{
+    int64_t n = moments->n;
+    for (int64_t r0 = 0; r0 < n; r0 += COP_MOMENTS_BAND) {
+        int64_t r1 = n - r0 < COP_MOMENTS_BAND ? n : r0 + COP_MOMENTS_BAND;
+        COP_TRY(cop_product_nt(r1 - r0, r1, k, packed + r0 * k, packed, product, err));
+        for (int64_t r = r0; r < r1; r++) {
+            for (int64_t c = 0; c <= r; c++)
+                moments->gram[r * n + c] += (double)product[(r - r0) * r1 + c];
+        }
+    }
+    return COP_OK;
+}
+
 enum cop_status cop_moments__add(
     struct cop_moments *moments, const struct cop_view *view, struct cop_err *err)
 {
     int64_t n = moments->n;
     int64_t rows = cop_view__rows(view);
     if (moments->count == 0) set_shift(moments, view);
-    float *packed = cop_mem_array((size_t)n * PACK_COLUMNS, sizeof *packed);
-    float *product = cop_mem_array((size_t)n * (size_t)n, sizeof *product);
+    int64_t most = rows < PACK_COLUMNS ? rows : PACK_COLUMNS;
+    float *packed = cop_mem_array((size_t)(n * most), sizeof *packed);
+    float *product = cop_mem_array((size_t)n * COP_MOMENTS_BAND, sizeof *product);
     if (packed == NULL || product == NULL) {
         cop_mem_free(packed);
         cop_mem_free(product);
@@ -162,12 +182,8 @@ enum cop_status cop_moments__add(
             for (int64_t i = 0; i < k; i++)
                 moments->mean[c] += (double)row[i];
         }
-        status = cop_product_nt(n, n, k, packed, packed, product, err);
+        status = cop_moments__multiply(moments, packed, k, product, err);
         if (status != COP_OK) break;
-        for (int64_t r = 0; r < n; r++) {
-            for (int64_t c = 0; c <= r; c++)
-                moments->gram[r * n + c] += (double)product[r * n + c];
-        }
     }
     moments->count += rows;
     cop_mem_free(packed);

@@ -73,6 +73,16 @@ bool cop_taps__make(
 COP_NODISCARD enum cop_status cop_taps__add(
     struct cop_taps *taps, const float *src, int64_t n_samples, struct cop_err *err);
 
+/** Adds the products of @p k packed rows [n][k] to the lower half of gram, a band of it at a
+ *  time.  @p product has room for COP_MOMENTS_BAND x n. */
+enum { COP_MOMENTS_BAND = 256 };
+COP_NODISCARD enum cop_status cop_moments__multiply(
+    struct cop_moments *moments,
+    const float *packed,
+    int64_t k,
+    float *product,
+    struct cop_err *err);
+
 /** Adds the rows of one batch to the sums in mean and gram, until cop_moments__finish. */
 COP_NODISCARD enum cop_status cop_moments__add(
     struct cop_moments *moments, const struct cop_view *view, struct cop_err *err);

@@ -1,19 +1,16 @@
 /* prune/taps.c - moments of patches: what a reader with a window sees, tap by tap.
  *
- * Rows are packed as for a refit (patches_impl.h), fewer of them, and multiplied a band of
- * the lower half at a time. */
+ * Rows are packed as for a refit (patches_impl.h), fewer of them. */
 #include "prune/calibrate_impl.h"
 #include "prune/reader_impl.h"
 
 #include "base/mem.h"
-#include "engine/product.h"
 
 enum {
     MOST_FEATURES =
         2304, /* 256 channels, 3 x 3; more would take longer than the network */
     ROWS_PER_FEATURE = 16,
     LEAST_ROWS = 1 << 14,
-    BAND = 256,
 };
 
 const struct cop_taps *cop_calibration__taps(
@@ -72,22 +69,15 @@ enum cop_status cop_taps__add(
     int64_t n = moments->n;
     int64_t rows = n_samples * cop_patches__per_sample(&taps->patches);
     float *packed = cop_mem_array((size_t)(n * rows), sizeof *packed);
-    float *product = cop_mem_array((size_t)(BAND * n), sizeof *product);
+    float *product = cop_mem_array((size_t)(COP_MOMENTS_BAND * n), sizeof *product);
     enum cop_status status =
         packed != NULL && product != NULL ? COP_OK : COP_FAIL_NOMEM(err);
     if (status == COP_OK) {
         cop_patches__pack(&taps->patches, src, n_samples, 0, packed);
         take_off_shift(moments, packed, rows, moments->count == 0);
     }
-    for (int64_t r0 = 0; r0 < n && status == COP_OK; r0 += BAND) {
-        int64_t r1 = n - r0 < BAND ? n : r0 + BAND;
-        status =
-            cop_product_nt(r1 - r0, r1, rows, packed + r0 * rows, packed, product, err);
-        for (int64_t r = r0; r < r1 && status == COP_OK; r++) {
-            for (int64_t c = 0; c <= r; c++)
-                moments->gram[r * n + c] += (double)product[(r - r0) * r1 + c];
-        }
-    }
+    if (status == COP_OK)
+        status = cop_moments__multiply(moments, packed, rows, product, err);
     moments->count += rows;
     cop_mem_free(product);
     cop_mem_free(packed);

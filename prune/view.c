@@ -41,10 +41,15 @@ void cop_view__pack(
     float *packed)
 {
     int64_t per_sample = rows_per_sample(view);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = first + i;
-        int64_t at = (row / per_sample * view->n + channel) * view->positions +
-                     row % per_sample * view->stride;
-        packed[i] = view->elements[at] - shift;
+    int64_t outer = first / per_sample;
+    int64_t row = first % per_sample;
+    for (int64_t left = n; left > 0; outer++, row = 0) {
+        const float *from =
+            view->elements + (outer * view->n + channel) * view->positions;
+        int64_t k = left < per_sample - row ? left : per_sample - row;
+        for (int64_t i = 0; i < k; i++)
+            packed[i] = from[(row + i) * view->stride] - shift;
+        packed += k;
+        left -= k;
     }
 }
