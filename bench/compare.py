@@ -30,7 +30,7 @@ SETTLE_S = 0.02  # after a stop, until the next begins
 FOREIGN = 0.1  # a turn in which others took more of the processors is taken again,
 MOST_TRIES = 20  # so often, after a pause, before we give up
 PAUSE_S = 0.5
-AGREE = 1e-4  # of the largest element of an output
+AGREE = 1e-3  # of the largest element of an output: what Winograd's method may cost
 
 
 def busy_s(pid=None):
@@ -49,7 +49,7 @@ class Runner:
     """A process with one network loaded.  Stopped (SIGSTOP) whenever it is not its turn, so
     that no idle thread of it can spin beside another."""
 
-    def __init__(self, name, command, cache):
+    def __init__(self, name, command, environment):
         self.name, self.disturbed = name, 0
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
@@ -61,10 +61,7 @@ class Runner:
             # A group of its own can be stopped whole; should this program be killed, the
             # kernel wakes the stopped group and hangs it up.
             process_group=0,
-            # Where torch.compile keeps its code from one start to the next; and no helpers
-            # of it, which would go on while it is stopped.
-            env=os.environ
-            | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+            env=os.environ | environment,
         )
         word, load_ms, first_ms, self.version = self.answer().split(maxsplit=3)
         if word != "ready":
@@ -113,6 +110,28 @@ class Runner:
         self.process.wait()
 
 
+def environment_of(name, options):
+    """Where torch.compile keeps its code from one start to the next, and no helpers of it,
+    which would go on while it is stopped; and the kernels that were measured for Coppice."""
+    return {
+        "TORCHINDUCTOR_CACHE_DIR": str(options.models.resolve() / "inductor"),
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "COPPICE_TUNING": "off" if name == "untuned" else str(tuning_of(options)),
+    }
+
+
+def tuning_of(options):
+    return options.models.resolve() / "tuning"
+
+
+def tune(model, batch, options):
+    """Measures kernels as a user's first `coppice bench` does."""
+    words = [options.build / "coppice", "bench", model.resolve(), "--batch", str(batch)]
+    words += ["--threads", str(options.threads), "--runs", "1", "--json"]
+    environment = os.environ | {"COPPICE_TUNING": str(tuning_of(options))}
+    subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
 def command_of(name, options, model, batch, prefix):
     words = [model, batch, options.threads, prefix]
     if name in options.programs:
@@ -152,9 +171,8 @@ def check_agreement(runners, prefix, n_outputs):
     return found
 
 
-def time_in_turn(runners, seconds, times):
+def time_in_turn(runners, end, times):
     """Appends a median per round to times[name].  Each round begins with another runner."""
-    end = time.monotonic() + seconds
     n_runs = {}
     for r in runners:
         ms = statistics.median(r.times(LEAST_RUNS))
@@ -182,24 +200,26 @@ def speedups(times, peers):
     return found
 
 
-def measure(network, batch, options, folder):
-    """A row of the results.  Fresh processes come every few rounds, because how fast one is
-    depends by some percent on the memory that it happened to get."""
+def measure(network, batch, options, seconds, folder):
+    """A row of the results, in about so many seconds.  Fresh processes come every few rounds,
+    because how fast one is depends by some percent on the memory that it happened to get."""
+    begin = time.monotonic()
     model = model_of(network, options)
+    tune(model, batch, options)
     prefix = folder / "tensors"
     n_outputs = write_inputs(model, batch, prefix)
     names = list(options.programs) + options.peers
     times, first = ({name: [] for name in names} for _ in range(2))
     disturbed = 0
-    for _ in range(options.starts):
+    for start in range(options.starts):
         runners = []
         try:
             for name in names:
                 command = command_of(name, options, model, batch, prefix)
-                runners.append(Runner(name, command, options.models.resolve() / "inductor"))
+                runners.append(Runner(name, command, environment_of(name, options)))
                 first[name].append(runners[-1].load_ms + runners[-1].first_ms)
             differences = check_agreement(runners, prefix, n_outputs)
-            time_in_turn(runners, options.seconds / options.starts, times)
+            time_in_turn(runners, begin + seconds * (start + 1) / options.starts, times)
         finally:
             for r in runners:
                 disturbed += r.disturbed
@@ -250,19 +270,18 @@ def parse(words):
     add("--peers", type=names, default=PEERS, help="also torch, if it was asked for")
     add("--program", action="append", default=[], metavar="NAME=PATH",
         help="another time_network to compare with, e.g. of an older build")
-    add("--seconds", type=float, default=60.0, help="time for the rounds of one row")
-    add("--starts", type=int, default=3, help="how many fresh processes share that time")
+    add("--minutes", type=float, default=11.0, help="for all rows, which share what is left")
+    add("--starts", type=int, default=2, help="how many fresh processes share a row's time")
     add("--json", type=Path, help="results; rows of earlier runs stay unless measured again")
     add("--resume", action="store_true", help="measure only what the JSON file lacks")
     add("--markdown", type=Path, help="file whose table to renew, e.g. docs/performance.md")
     options = parser.parse_args(words)
-    options.programs = {"coppice": options.build / "bench" / "time_network"}
+    program = options.build / "bench" / "time_network"
+    options.programs = {"coppice": program, "untuned": program}
     options.programs |= dict(pair.split("=", 1) for pair in options.program)
     options.models = options.models or options.build / "bench-models"
     if options.starts < 1:
         parser.error("--starts is at least 1")
-    if len(options.programs) + len(options.peers) < 2:
-        parser.error("nothing to compare with")
     return options
 
 
@@ -273,22 +292,26 @@ def main():
     results = performance.load(options.json)
     results["machine"] = performance.machine()
     results["command"] = "bench/compare.sh " + shlex.join(sys.argv[1:])
+    rows = [(network, batch) for batch in map(int, options.batches) for network in options.networks]
+    if not options.resume:
+        tuning_of(options).unlink(missing_ok=True)  # of another build, perhaps
+    else:
+        rows = [row for row in rows if performance.find(results, *row) is None]
+    end = time.monotonic() + 60.0 * options.minutes
     failed = False
     with tempfile.TemporaryDirectory(prefix="coppice-bench-") as folder:
-        for batch in map(int, options.batches):
-            for network in options.networks:
-                if options.resume and performance.find(results, network, batch) is not None:
-                    continue
-                try:
-                    row = measure(network, batch, options, Path(folder))
-                except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-                    print(f"{network}, batch {batch}: {error}", file=sys.stderr)
-                    failed = True
-                    continue
-                performance.put(results, row)
-                print(performance.one_line(row), flush=True)
-                if options.json:
-                    performance.save(results, options.json)
+        for n, (network, batch) in enumerate(rows):
+            seconds = (end - time.monotonic()) / (len(rows) - n)
+            try:
+                row = measure(network, batch, options, seconds, Path(folder))
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                print(f"{network}, batch {batch}: {error}", file=sys.stderr)
+                failed = True
+                continue
+            performance.put(results, row)
+            print(performance.one_line(row), flush=True)
+            if options.json:
+                performance.save(results, options.json)
     print()
     print(performance.text_table(results))
     if options.markdown:

@@ -11,6 +11,7 @@ END = "<!-- written by bench/compare.sh: end -->"
 ISA = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve")
 TITLES = {
     "coppice": "Coppice",
+    "untuned": "Coppice untuned",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "torch": "PyTorch",

@@ -10,7 +10,8 @@
  *   write PREFIX   the outputs of the last run to PREFIX.out0, ...
  *   profile K      a line per step, the median of K runs: ms, kind, implementation, nodes
  *
- * It uses the calls that the command line uses. */
+ * It uses the calls that the command line uses, and kernels that `coppice bench` measured if
+ * $COPPICE_TUNING names its file. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -116,6 +117,9 @@ static enum cop_status prepare(
     COP_TRY(cop_onnx_read_file(words[1], &cop_ops_standard, &subject->graph, err));
     COP_TRY(cop_ops_simplify(subject->graph, err));
     COP_TRY(cop_engine_create(&subject->engine, err));
+    const char *tuning = getenv("COPPICE_TUNING");
+    if (tuning != NULL && strcmp(tuning, "off") != 0)
+        COP_TRY(cop_engine_load_tuning(subject->engine, tuning, err));
     COP_TRY(cop_plan_create(
         subject->engine, subject->graph, &options, &subject->plan, err));
     const double load_ms = cop_clock_ms() - before;
