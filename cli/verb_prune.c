@@ -62,7 +62,7 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_TEXT,
      .offset = offsetof(struct prune_options, data),
      .operand = "NAME|PATH",
-     .help = "calibration images, labels not needed; else weights alone decide"},
+     .help = "calibration images, labels not needed; else pictures are made up"},
     {.name = "samples",
      .kind = COP_OPTION_INT,
      .offset = offsetof(struct prune_options, samples),
@@ -91,7 +91,7 @@ static const struct cop_option options[] = {
      .kind = COP_OPTION_TEXT,
      .offset = offsetof(struct prune_options, score),
      .operand = "SCORE",
-     .help = "reconstruction (without data magnitude), taylor, fisher, fpgm"},
+     .help = "reconstruction (if not given), magnitude, taylor, fisher, fpgm"},
     {.name = "no-repair",
      .kind = COP_OPTION_FLAG,
      .offset = offsetof(struct prune_options, is_unrepaired),
@@ -152,7 +152,7 @@ static enum cop_status read_options(
         .bytes = limit_of(&o->bytes),
         .latency = limit_of(&latency),
         .n_blocks = (int32_t)o->blocks,
-        .score = o->data != NULL ? COP_SCORE_RECONSTRUCTION : COP_SCORE_MAGNITUDE,
+        .score = COP_SCORE_RECONSTRUCTION,
         .is_unrepaired = o->is_unrepaired,
         .keeps_ranks = o->keeps_ranks,
         .samples = o->samples,
@@ -170,9 +170,6 @@ static enum cop_status read_options(
             "--blocks");
     if (o->score != NULL)
         COP_TRY(cop_score_method_parse(o->score, &prune->shrink.score, err));
-    if (o->data == NULL && cop_score_needs_data(prune->shrink.score))
-        return COP_FAIL(
-            err, COP_EINVAL, "--score %s needs images: give --data", o->score);
     const bool is_file = cop_cli_is_model_path(cli->words[0]);
     if (is_file && o->file == NULL)
         return COP_FAIL(
@@ -401,9 +398,9 @@ static int32_t count_cut(const struct cop_shrunk *shrunk)
 
 static const char *ground_of(const struct prune *prune)
 {
-    if (prune->shrunk.n_calibration == 0)
-        return "no images: by the weights alone, not repaired";
     if (prune->shrink.is_unrepaired) return "not repaired, as asked";
+    if (prune->shrunk.is_blind)
+        return "no images were given: channels merged; images do much better";
     return "repaired by least squares";
 }
 
@@ -439,8 +436,10 @@ static enum cop_status print_text(
     print_dropped(shrunk);
     print_idle(shrunk);
     printf("%-13s%s, ", "by", cop_score_method_name(prune->shrink.score));
-    if (shrunk->n_calibration > 0)
-        printf("%lld samples; ", (long long)shrunk->n_calibration);
+    printf(
+        "%lld %s; ",
+        (long long)shrunk->n_calibration,
+        shrunk->is_blind ? "made-up pictures" : "samples");
     puts(ground_of(prune));
     if (prune->o->file != NULL) printf("wrote %s\n", prune->o->file);
     if (prune->o->name != NULL)
@@ -504,8 +503,8 @@ static enum cop_status print_json(
     cop_json_bool(cli, document, "held_out", shrunk->is_held_out);
     cop_json_text(cli, document, "score", cop_score_method_name(s->score));
     cop_json_count(cli, document, "samples", shrunk->n_calibration);
-    cop_json_bool(
-        cli, document, "repaired", shrunk->n_calibration > 0 && !s->is_unrepaired);
+    cop_json_bool(cli, document, "made_up", shrunk->is_blind);
+    cop_json_bool(cli, document, "repaired", !s->is_unrepaired);
     cJSON *groups = cop_json_array(cli, document, "cut");
     for (int32_t i = 0; i < cop_tables_n_options(shrunk->tables); ++i) {
         const struct cop_cut_option *option = cop_tables_option(shrunk->tables, i);
@@ -596,6 +595,10 @@ const struct cop_verb cop_verb_prune = {
         "images have them, else against the network's own answers; fpgm, the filters "
         "that\n"
         "others of their layer replace best.\n"
+        "\n"
+        "Without --data channels are merged: what a removed one did is given to those "
+        "that\n"
+        "answer alike on made-up pictures.  A few hundred real ones do much better.\n"
         "\n"
         "If the result is not what was asked, nothing is written or kept and the exit\n"
         "status is 4; the message says what can be had.  Ctrl-C leaves nothing behind.",

@@ -390,11 +390,6 @@ static enum cop_status score_reconstruction(
     return COP_OK;
 }
 
-bool cop_score_needs_data(enum cop_score_method method)
-{
-    return method == COP_SCORE_RECONSTRUCTION || cop_score_needs_gradients(method);
-}
-
 bool cop_score_needs_gradients(enum cop_score_method method)
 {
     return method == COP_SCORE_TAYLOR || method == COP_SCORE_FISHER;

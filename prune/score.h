@@ -40,8 +40,6 @@ struct cop_score_ground {
     const struct cop_calibration *calibration; /* for RECONSTRUCTION */
     const struct cop_saliency *saliency;       /* for TAYLOR and FISHER */
 };
-/** Whether that score looks at images. */
-bool cop_score_needs_data(enum cop_score_method method);
 /** Whether it looks at gradients: cop_saliency_measure. */
 bool cop_score_needs_gradients(enum cop_score_method method);
 

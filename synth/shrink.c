@@ -1,6 +1,7 @@
 /* synth/shrink.c - one cut: generate, repair, measure, compare; see shrink.h. */
 #include "synth/shrink.h"
 
+#include "prune/merge.h"
 #include "prune/repair.h"
 #include "synth/candidate.h"
 #include "synth/inquire.h"
@@ -11,9 +12,9 @@
 
 enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
 enum { MOST_TIMED_ATTEMPTS = 6, LEAST_INQUIRY = 4, MOST_INQUIRY = 128 };
-/* Samples of the inquiry are as many as this many multiply-accumulates pay for: about a
- * minute of two processors.  A count, not a clock, so that equal seeds make equal cuts. */
-static const double INQUIRY_MACS = 4e12;
+/* Samples of the inquiry are as many as this many multiply-accumulates pay for: some twenty
+ * seconds of two processors.  A count, not a clock, so that equal seeds make equal cuts. */
+static const double INQUIRY_MACS = 1e12;
 enum { MORE_ROUNDS = 2 };
 static const double ADJUST_RATE = 0.5;
 /* A network this slow is timed that often: enough for a median. */
@@ -32,7 +33,8 @@ struct job {
     const struct cop_progress *progress;
     struct cop_shrunk *out;
     struct cop_sample_source samples;
-    int64_t *drawn; /* [samples.n], ascending */
+    struct cop_merge_pictures pictures; /* of a job without images */
+    int64_t *drawn;                     /* [samples.n], ascending */
     double *coefficients;
     struct cop_prediction full;
     struct cop_cut cut;
@@ -51,10 +53,43 @@ static enum cop_status read_drawn(
     return cop_dataset_read(job->input->data, job->drawn + first, n, batch, err);
 }
 
+/* Without images: noise, scaled as the model's own preprocessing would scale pictures. */
+static enum cop_status make_up_pictures(struct job *job, struct cop_err *err)
+{
+    const struct cop_graph *graph = job->input->graph;
+    const struct cop_shape *shape = &cop_graph_input(graph, 0)->shape;
+    if (cop_graph_n_inputs(graph) != 1 || shape->rank != 4)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "without images only networks of one picture can be cut; give --data");
+    job->pictures = (struct cop_merge_pictures){
+        .channels = shape->dim[1],
+        .height = shape->dim[2],
+        .width = shape->dim[3],
+        .mean = {0.0F},
+        .deviation = {1.0F, 1.0F, 1.0F, 1.0F},
+        .seed = job->options->seed,
+    };
+    struct cop_preprocess told;
+    const char *text = cop_graph_meta(graph, COP_PREPROCESS_META);
+    if (text != NULL && cop_preprocess_parse(text, &told, NULL) == COP_OK) {
+        for (int c = 0; c < COP_MERGE_CHANNELS; c++) {
+            job->pictures.mean[c] = (127.5F * told.scale - told.mean[c]) / told.std[c];
+            job->pictures.deviation[c] = 64.0F * told.scale / told.std[c];
+        }
+    }
+    int64_t n = job->options->samples > 0 ? job->options->samples : DEFAULT_SAMPLES;
+    job->samples = cop_merge_source(&job->pictures, n);
+    job->out->n_calibration = n;
+    job->out->is_blind = true;
+    return COP_OK;
+}
+
 static enum cop_status draw_samples(struct job *job, struct cop_err *err)
 {
     const struct cop_dataset *data = job->input->data;
-    if (data == NULL) return COP_OK;
+    if (data == NULL) return make_up_pictures(job, err);
     int64_t n = job->options->samples > 0 ? job->options->samples : DEFAULT_SAMPLES;
     if (n > cop_dataset_n(data)) n = cop_dataset_n(data);
     job->drawn = COP_ARENA_NEW_N(job->out->arena, n, int64_t);
@@ -111,17 +146,17 @@ static enum cop_status check_options(struct job *job, struct cop_err *err)
     if (o->macs.value <= 0.0 && o->params.value <= 0.0 && o->bytes.value <= 0.0 &&
         o->latency.value <= 0.0)
         return COP_FAIL(err, COP_EINVAL, "no limit: say what may remain");
-    if (job->input->data == NULL && cop_score_needs_data(o->score))
-        return COP_FAIL(
-            err,
-            COP_EINVAL,
-            "scores by %s need calibration data",
-            cop_score_method_name(o->score));
     COP_TRY(check_limit("MACs", &o->macs, (double)before->macs, err));
     COP_TRY(check_limit("parameters", &o->params, (double)before->params, err));
     COP_TRY(check_limit("bytes", &o->bytes, (double)before->bytes, err));
     return o->latency.is_share ? check_limit("of the time", &o->latency, 1.0, err)
                                : COP_OK;
+}
+
+static int32_t label_of(const struct job *job, int64_t i)
+{
+    if (job->input->data == NULL) return -1;
+    return cop_dataset_label(job->input->data, job->drawn[i]);
 }
 
 /* Labels where the data has them; else the network's own answers (saliency.h). */
@@ -132,7 +167,7 @@ static enum cop_status measure_gradients(
     int32_t *labels = COP_ARENA_NEW_N(job->out->arena, job->samples.n, int32_t);
     if (labels == NULL) return COP_FAIL_NOMEM(err);
     for (int64_t i = 0; i < job->samples.n; i++)
-        labels[i] = cop_dataset_label(job->input->data, job->drawn[i]);
+        labels[i] = label_of(job, i);
     COP_TRY(cop_saliency_measure(
         job->engine,
         job->out->groups,
@@ -155,14 +190,13 @@ static enum cop_status survey(struct job *job, struct cop_err *err)
     };
     struct cop_tables_options options = {.plan = &plan};
     COP_TRY(cop_groups_find(job->input->graph, &out->groups, err));
-    if (job->samples.n > 0)
-        COP_TRY(cop_calibrate(
-            job->engine,
-            out->groups,
-            &job->samples,
-            job->progress,
-            &out->calibration,
-            err));
+    COP_TRY(cop_calibrate(
+        job->engine,
+        out->groups,
+        &job->samples,
+        job->progress,
+        &out->calibration,
+        err));
     struct cop_score_ground ground = {.calibration = out->calibration};
     if (cop_score_needs_gradients(job->options->score))
         COP_TRY(measure_gradients(job, &ground, err));

@@ -23,9 +23,10 @@
 #include <stdint.h>
 
 struct cop_shrink_input {
-    const struct cop_graph *graph;  /* outlives the result */
-    const struct cop_dataset *data; /* calibration; NULL: none, weights decide */
-    const struct cop_dataset *val;  /* compared on all of it; NULL: see below */
+    const struct cop_graph *graph; /* outlives the result */
+    /* Calibration; NULL: channels are merged by made-up pictures (prune/merge.h). */
+    const struct cop_dataset *data;
+    const struct cop_dataset *val; /* compared on all of it; NULL: see below */
 };
 
 struct cop_shrink_options {
@@ -57,7 +58,8 @@ struct cop_shrunk {
     struct cop_shrunk_size after;
     double time_share; /* median of the pairs' ratios */
     struct cop_bench_result benches[2];
-    int64_t n_calibration; /* images used; 0: none */
+    int64_t n_calibration; /* images used, or pictures made up */
+    bool is_blind;         /* they were made up */
     /* Answers of original and result on the same images: all of val, or those of data that
      * were not used for calibration, or, with fewer than 50 of these, those that were.
      * Nothing is compared without data. */
@@ -78,8 +80,8 @@ struct cop_shrunk {
 };
 
 /** COP_ELIMIT: what was asked is out of reach, or was not measured in the end; the text
- *  says what can be had.  COP_EINVAL: no limit, a limit that is met already, a score that
- *  needs data; COP_EINTR; what prune, engine and data return.  Clear with
+ *  says what can be had.  COP_EINVAL: no limit, a limit that is met already;
+ *  COP_EUNSUPPORTED: no data and an input that is no picture; COP_EINTR; what prune, engine and data return.  Clear with
  *  cop_shrunk_clear, after success. */
 COP_NODISCARD enum cop_status cop_shrink(
     struct cop_engine *engine,

@@ -31,7 +31,7 @@ static void print_recipe(
         text,
         ",\"score\":\"%s\",\"repaired\":%s,\"samples\":%lld,\"seed\":%llu,\"data\":",
         cop_score_method_name(options->score),
-        options->is_unrepaired || shrunk->n_calibration == 0 ? "false" : "true",
+        options->is_unrepaired ? "false" : "true",
         (long long)shrunk->n_calibration,
         (unsigned long long)options->seed);
     if (origin->data_sha256 != NULL)
