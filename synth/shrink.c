@@ -1,16 +1,15 @@
 /* synth/shrink.c - one cut: generate, repair, measure, compare; see shrink.h. */
 #include "synth/shrink.h"
 
-#include "prune/merge.h"
 #include "prune/repair.h"
 #include "synth/candidate.h"
 #include "synth/inquire.h"
+#include "synth/shrink_images.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
 enum { MOST_TIMED_ATTEMPTS = 6, LEAST_INQUIRY = 4, MOST_INQUIRY = 128 };
 /* Samples of the inquiry are as many as this many multiply-accumulates pay for: some twenty
  * seconds of two processors.  A count, not a clock, so that equal seeds make equal cuts. */
@@ -32,9 +31,7 @@ struct job {
     const struct cop_shrink_options *options;
     const struct cop_progress *progress;
     struct cop_shrunk *out;
-    struct cop_sample_source samples;
-    struct cop_merge_pictures pictures; /* of a job without images */
-    int64_t *drawn;                     /* [samples.n], ascending */
+    struct cop_shrink_images images;
     double *coefficients;
     struct cop_prediction full;
     struct cop_cut cut;
@@ -43,64 +40,6 @@ struct job {
     struct cop_lowrank *lowrank; /* NULL: ranks stay */
     struct cop_rank_tables ranks;
 };
-
-/* ---- calibration images -------------------------------------------------------------- */
-
-static enum cop_status read_drawn(
-    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
-{
-    const struct job *job = context;
-    return cop_dataset_read(job->input->data, job->drawn + first, n, batch, err);
-}
-
-/* Without images: noise, scaled as the model's own preprocessing would scale pictures. */
-static enum cop_status make_up_pictures(struct job *job, struct cop_err *err)
-{
-    const struct cop_graph *graph = job->input->graph;
-    const struct cop_shape *shape = &cop_graph_input(graph, 0)->shape;
-    if (cop_graph_n_inputs(graph) != 1 || shape->rank != 4)
-        return COP_FAIL(
-            err,
-            COP_EUNSUPPORTED,
-            "without images only networks of one picture can be cut; give --data");
-    job->pictures = (struct cop_merge_pictures){
-        .channels = shape->dim[1],
-        .height = shape->dim[2],
-        .width = shape->dim[3],
-        .mean = {0.0F},
-        .deviation = {1.0F, 1.0F, 1.0F, 1.0F},
-        .seed = job->options->seed,
-    };
-    struct cop_preprocess told;
-    const char *text = cop_graph_meta(graph, COP_PREPROCESS_META);
-    if (text != NULL && cop_preprocess_parse(text, &told, NULL) == COP_OK) {
-        for (int c = 0; c < COP_MERGE_CHANNELS; c++) {
-            job->pictures.mean[c] = (127.5F * told.scale - told.mean[c]) / told.std[c];
-            job->pictures.deviation[c] = 64.0F * told.scale / told.std[c];
-        }
-    }
-    int64_t n = job->options->samples > 0 ? job->options->samples : DEFAULT_SAMPLES;
-    job->samples = cop_merge_source(&job->pictures, n);
-    job->out->n_calibration = n;
-    job->out->is_blind = true;
-    return COP_OK;
-}
-
-static enum cop_status draw_samples(struct job *job, struct cop_err *err)
-{
-    const struct cop_dataset *data = job->input->data;
-    if (data == NULL) return make_up_pictures(job, err);
-    int64_t n = job->options->samples > 0 ? job->options->samples : DEFAULT_SAMPLES;
-    if (n > cop_dataset_n(data)) n = cop_dataset_n(data);
-    job->drawn = COP_ARENA_NEW_N(job->out->arena, n, int64_t);
-    if (job->drawn == NULL) return COP_FAIL_NOMEM(err);
-    COP_TRY(cop_dataset_draw(data, job->options->seed, &n, job->drawn, err));
-    if (n == 0) return COP_FAIL(err, COP_EINVAL, "the calibration data is empty");
-    job->samples =
-        (struct cop_sample_source){.context = job, .n = n, .read = read_drawn};
-    job->out->n_calibration = n;
-    return COP_OK;
-}
 
 /* ---- what may be cut, and what it costs -------------------------------------------------- */
 
@@ -153,25 +92,19 @@ static enum cop_status check_options(struct job *job, struct cop_err *err)
                                : COP_OK;
 }
 
-static int32_t label_of(const struct job *job, int64_t i)
-{
-    if (job->input->data == NULL) return -1;
-    return cop_dataset_label(job->input->data, job->drawn[i]);
-}
-
 /* Labels where the data has them; else the network's own answers (saliency.h). */
 static enum cop_status measure_gradients(
     struct job *job, struct cop_score_ground *ground, struct cop_err *err)
 {
     struct cop_saliency *saliency = NULL;
-    int32_t *labels = COP_ARENA_NEW_N(job->out->arena, job->samples.n, int32_t);
+    int32_t *labels = COP_ARENA_NEW_N(job->out->arena, job->images.samples.n, int32_t);
     if (labels == NULL) return COP_FAIL_NOMEM(err);
-    for (int64_t i = 0; i < job->samples.n; i++)
-        labels[i] = label_of(job, i);
+    for (int64_t i = 0; i < job->images.samples.n; i++)
+        labels[i] = cop_shrink__label(&job->images, i);
     COP_TRY(cop_saliency_measure(
         job->engine,
         job->out->groups,
-        &job->samples,
+        &job->images.samples,
         labels,
         job->progress,
         job->out->arena,
@@ -193,7 +126,7 @@ static enum cop_status survey(struct job *job, struct cop_err *err)
     COP_TRY(cop_calibrate(
         job->engine,
         out->groups,
-        &job->samples,
+        &job->images.samples,
         job->progress,
         &out->calibration,
         err));
@@ -251,7 +184,7 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
         out->tables,
         out->groups,
         out->calibration,
-        &job->samples,
+        &job->images.samples,
         n_samples,
         out->arena,
         &job->inquiry,
@@ -396,7 +329,7 @@ static enum cop_status choose_ranked(
     COP_TRY(cop_lowrank_measure(
         job->engine,
         job->input->graph,
-        job->samples.n > 0 ? &job->samples : NULL,
+        &job->images.samples,
         job->progress,
         &job->lowrank,
         err));
@@ -493,7 +426,7 @@ static enum cop_status repair(struct job *job, struct cop_err *err)
         out->groups,
         &job->cut,
         out->calibration,
-        &job->samples,
+        &job->images.samples,
         job->progress,
         out->graph,
         err);
@@ -519,7 +452,7 @@ static enum cop_status lower_ranks(struct job *job, struct cop_err *err)
     COP_TRY(cop_reduce_ranks(
         job->engine,
         out->graph,
-        job->samples.n > 0 ? &job->samples : NULL,
+        &job->images.samples,
         job->progress,
         &job->ranks,
         params_limit(job),
@@ -542,34 +475,6 @@ static enum cop_status build(struct job *job, struct cop_err *err)
 
 /* ---- measure ----------------------------------------------------------------------------------- */
 
-/* Samples that were not drawn, evenly spaced if there are many; else those drawn. */
-static enum cop_status list_compared(
-    struct job *job, struct cop_evaluate_options *options, struct cop_err *err)
-{
-    int64_t n = cop_dataset_n(job->input->data);
-    int64_t n_rest = n - job->samples.n;
-    job->out->is_held_out = n_rest >= LEAST_HELD_OUT;
-    options->samples = job->drawn;
-    options->n_samples = job->samples.n;
-    if (!job->out->is_held_out) return COP_OK;
-    int64_t n_taken = n_rest < MOST_HELD_OUT ? n_rest : MOST_HELD_OUT;
-    int64_t *taken = COP_ARENA_NEW_N(job->out->arena, n_taken, int64_t);
-    if (taken == NULL) return COP_FAIL_NOMEM(err);
-    int64_t at = 0; /* in the drawn */
-    int64_t rest = 0;
-    int64_t k = 0;
-    for (int64_t s = 0; s < n && k < n_taken; s++) {
-        if (at < job->samples.n && job->drawn[at] == s) {
-            at++;
-            continue;
-        }
-        if (rest++ == k * n_rest / n_taken) taken[k++] = s;
-    }
-    options->samples = taken;
-    options->n_samples = k;
-    return COP_OK;
-}
-
 static enum cop_status compare(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
@@ -579,7 +484,9 @@ static enum cop_status compare(struct job *job, struct cop_err *err)
     out->agreement = (double)NAN;
     if (set == NULL) return COP_OK;
     out->is_held_out = job->input->val != NULL;
-    if (job->input->val == NULL) COP_TRY(list_compared(job, &options, err));
+    if (job->input->val == NULL)
+        COP_TRY(cop_shrink__compared(
+            &job->images, out->arena, &options, &out->is_held_out, err));
     const struct cop_graph *const graphs[2] = {job->input->graph, out->graph};
     for (int i = 0; i < 2; i++)
         COP_TRY(cop_evaluate(
@@ -671,7 +578,7 @@ static enum cop_status drop_blocks(struct job *job, struct cop_err *err)
     const struct cop_drop_input input = {
         .engine = job->engine,
         .groups = out->groups,
-        .samples = &job->samples,
+        .samples = &job->images.samples,
         .plan = &plan,
         .progress = job->progress,
         .is_unrepaired = job->options->is_unrepaired,
@@ -683,7 +590,10 @@ static enum cop_status drop_blocks(struct job *job, struct cop_err *err)
 static enum cop_status shrink(struct job *job, struct cop_err *err)
 {
     COP_TRY(check_options(job, err));
-    COP_TRY(draw_samples(job, err));
+    COP_TRY(cop_shrink__images(
+        job->input, job->options, job->out->arena, &job->images, err));
+    job->out->n_calibration = job->images.samples.n;
+    job->out->is_blind = job->images.data == NULL;
     if (job->options->n_blocks > 0) {
         COP_TRY(drop_blocks(job, err));
         return measure(job, err);

@@ -1,0 +1,103 @@
+/* synth/shrink_images.c - the images of one cut; see shrink_images.h. */
+#include "synth/shrink_images.h"
+
+enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
+
+static enum cop_status read_drawn(
+    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
+{
+    const struct cop_shrink_images *images = context;
+    return cop_dataset_read(images->data, images->drawn + first, n, batch, err);
+}
+
+/* Without images: noise, scaled as the model's own preprocessing would scale pictures. */
+static enum cop_status make_up(
+    const struct cop_graph *graph,
+    int64_t n,
+    uint64_t seed,
+    struct cop_shrink_images *images,
+    struct cop_err *err)
+{
+    const struct cop_shape *shape = &cop_graph_input(graph, 0)->shape;
+    if (cop_graph_n_inputs(graph) != 1 || shape->rank != 4)
+        return COP_FAIL(
+            err,
+            COP_EUNSUPPORTED,
+            "without images only networks of one picture can be cut; give --data");
+    struct cop_merge_pictures *pictures = &images->pictures;
+    *pictures = (struct cop_merge_pictures){
+        .channels = shape->dim[1],
+        .height = shape->dim[2],
+        .width = shape->dim[3],
+        .deviation = {1.0F, 1.0F, 1.0F, 1.0F},
+        .seed = seed,
+    };
+    struct cop_preprocess told;
+    const char *text = cop_graph_meta(graph, COP_PREPROCESS_META);
+    if (text != NULL && cop_preprocess_parse(text, &told, NULL) == COP_OK) {
+        for (int64_t c = 0; c < COP_MERGE_CHANNELS && c < told.channels; c++) {
+            pictures->mean[c] = (127.5F * told.scale - told.mean[c]) / told.std[c];
+            pictures->deviation[c] = 64.0F * told.scale / told.std[c];
+        }
+    }
+    images->samples = cop_merge_source(pictures, n);
+    return COP_OK;
+}
+
+enum cop_status cop_shrink__images(
+    const struct cop_shrink_input *input,
+    const struct cop_shrink_options *options,
+    struct cop_arena *arena,
+    struct cop_shrink_images *images,
+    struct cop_err *err)
+{
+    int64_t n = options->samples > 0 ? options->samples : DEFAULT_SAMPLES;
+    *images = (struct cop_shrink_images){.data = input->data};
+    if (input->data == NULL)
+        return make_up(input->graph, n, options->seed, images, err);
+    if (n > cop_dataset_n(input->data)) n = cop_dataset_n(input->data);
+    images->drawn = COP_ARENA_NEW_N(arena, n, int64_t);
+    if (images->drawn == NULL) return COP_FAIL_NOMEM(err);
+    COP_TRY(cop_dataset_draw(input->data, options->seed, &n, images->drawn, err));
+    if (n == 0) return COP_FAIL(err, COP_EINVAL, "the calibration data is empty");
+    images->samples =
+        (struct cop_sample_source){.context = images, .n = n, .read = read_drawn};
+    return COP_OK;
+}
+
+int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i)
+{
+    return images->data != NULL ? cop_dataset_label(images->data, images->drawn[i])
+                                : -1;
+}
+
+enum cop_status cop_shrink__compared(
+    const struct cop_shrink_images *images,
+    struct cop_arena *arena,
+    struct cop_evaluate_options *evaluate,
+    bool *is_held_out,
+    struct cop_err *err)
+{
+    int64_t n = cop_dataset_n(images->data);
+    int64_t n_rest = n - images->samples.n;
+    *is_held_out = n_rest >= LEAST_HELD_OUT;
+    evaluate->samples = images->drawn;
+    evaluate->n_samples = images->samples.n;
+    if (!*is_held_out) return COP_OK;
+    int64_t n_taken = n_rest < MOST_HELD_OUT ? n_rest : MOST_HELD_OUT;
+    int64_t *taken = COP_ARENA_NEW_N(arena, n_taken, int64_t);
+    if (taken == NULL) return COP_FAIL_NOMEM(err);
+    int64_t at = 0; /* in the drawn */
+    int64_t rest = 0;
+    int64_t k = 0;
+    for (int64_t s = 0; s < n && k < n_taken; s++) {
+        if (at < images->samples.n && images->drawn[at] == s) {
+            at++;
+            continue;
+        }
+        if (rest++ == k * n_rest / n_taken) taken[k++] = s;
+    }
+    evaluate->samples = taken;
+    evaluate->n_samples = k;
+    return COP_OK;
+}
