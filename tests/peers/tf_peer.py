@@ -185,7 +185,7 @@ def check(coppice, folder, name, side, style):
 
 
 def write_table(path, rows):
-    keys = [k for k in rows[0] if k != "good"]
+    keys = [k for k in rows[0] if k not in ("import", "good")]
     lines = [" | ".join(keys), " | ".join("---" for _ in keys)]
     lines += [" | ".join(str(row[k]) for k in keys) for row in rows]
     Path(path).write_text("".join(f"| {line} |\n" for line in lines))
