@@ -69,9 +69,10 @@ static enum cop_status to_space_infer(
     if (attrs->mode != NULL && strcmp(attrs->mode, "DCR") != 0 && !is_crd(attrs))
         return COP_FAIL(err, COP_EUNSUPPORTED, "mode is '%.20s'", attrs->mode);
     COP_TRY(cop_ops__want_rank(src, 0, 4, err));
-    COP_TRY(check_extents(&src[0].shape, b, 1, 2, b * b, err));
+    const int64_t square = b > 0 && b <= INT16_MAX ? b * b : 1; /* else refused */
+    COP_TRY(check_extents(&src[0].shape, b, 1, 2, square, err));
     dst[0] = (struct cop_fact){.dtype = src[0].dtype, .shape = src[0].shape};
-    dst[0].shape.dim[1] /= b * b;
+    dst[0].shape.dim[1] /= square;
     dst[0].shape.dim[2] *= b;
     dst[0].shape.dim[3] *= b;
     return COP_OK;
