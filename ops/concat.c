@@ -182,16 +182,14 @@ static enum cop_status split_upgrade(
     struct cop_graph *graph, struct cop_node *node, int32_t opset, struct cop_err *err)
 {
     struct split_attrs *const attrs = node->attrs;
-    if (opset >= 18) {
-        if (attrs->num_outputs != 0 && attrs->num_outputs != node->n_dst)
-            return COP_FAIL(
-                err,
-                COP_EFORMAT,
-                "num_outputs is %lld, node has %d results",
-                (long long)attrs->num_outputs,
-                node->n_dst);
-        attrs->num_outputs = 0;
-    }
+    if (attrs->num_outputs != 0 && attrs->num_outputs != node->n_dst)
+        return COP_FAIL(
+            err,
+            COP_EFORMAT,
+            "num_outputs is %lld, node has %d results",
+            (long long)attrs->num_outputs,
+            node->n_dst);
+    attrs->num_outputs = 0;
     if (opset >= 13 || attrs->split.at == NULL) return COP_OK;
     const struct cop_ints sizes = attrs->split;
     attrs->split = (struct cop_ints){0, NULL};

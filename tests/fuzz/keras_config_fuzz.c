@@ -7,6 +7,7 @@
 
 #include "importers/keras_model.h"
 #include "importers/message.h"
+#include "importers/wire.h"
 #include "mutate.h"
 #include "ops/ops.h"
 
@@ -68,11 +69,18 @@ static void make_layers(struct input *input, const cJSON *list)
     }
 }
 
+/* The HDF5 part lets nothing else through. */
+static bool is_text(const uint8_t *bytes, size_t n)
+{
+    return cop_importers__is_text((struct cop_importers__span){.at = bytes, .n = n});
+}
+
 static enum cop_status read_one(const uint8_t *bytes, size_t n, struct cop_err *err)
 {
     struct cop_graph *graph = NULL;
     struct input input = {.arena = cop_arena_create(), .h5.bytes = n};
-    cJSON *root = cJSON_ParseWithLength((const char *)bytes, n);
+    cJSON *root =
+        is_text(bytes, n) ? cJSON_ParseWithLength((const char *)bytes, n) : NULL;
     char *config =
         cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(root, "model"));
     *err = (struct cop_err){.text = ""};
