@@ -141,7 +141,13 @@ void cop_exporters__put_attrs(
     for (const struct cop_attr_spec *spec = node->op->attrs; spec->type != COP_ATTR_END;
          spec++) {
         struct of_attr of = attr_of(node, spec);
+        const int64_t n_results = node->n_dst;
         if (has_ended(spec, opset) || spec->first_opset > opset) continue;
+        if (spec->counts_results && (node->n_src < 2 || node->src[1] == NULL)) {
+            of.at = &n_results;
+            cop_exporters__put_message(out, field, put_attr, &of);
+            continue;
+        }
         if (spec->is_required || !is_default(&of))
             cop_exporters__put_message(out, field, put_attr, &of);
     }

@@ -63,6 +63,9 @@ struct cop_attr_spec {
     bool is_required;           /* a file without it is broken; always written */
     int8_t late_slot; /* INTS: after last_opset files carry the list as this operand; 0:
                          they do not */
+    bool
+        counts_results; /* INT: from first_opset on files without operand 1 say here how
+                            many results there are; 0 in memory */
     const char *late_text; /* STRING: a value that is known only from late_opset on */
     int16_t late_opset;
 };

@@ -154,12 +154,13 @@ def quantised():
 
 
 def late():
-    """Operators of opset 18 beside reductions, whose axes became an operand then."""
+    """Operators of opset 18 beside reductions, whose axes became an operand then, and Split."""
     n = Net(114, 18)
     x = n.conv(n.input("x", 3, 6, 5), 3, 4, 3)
     kinds = ("Max", "Mean", "Sum", "L2")
     outs = [n.op(f"Reduce{k}", x, n.ints(2, 3), keepdims=0) for k in kinds]
-    return n.done(concat_flat(n, [n.op("Mish", x), *outs]))
+    a, b = n.op("Split", x, n=2, axis=1, num_outputs=2)
+    return n.done(concat_flat(n, [n.op("Mish", x), n.op("Sub", a, b), *outs]))
 
 
 ALL = {f.__name__: f for f in (
