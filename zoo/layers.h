@@ -86,6 +86,10 @@ struct cop_value *cop_zoo__squeezenet(
     struct cop_layers *layers, struct cop_value *x, int64_t classes);
 struct cop_value *cop_zoo__inception_v3(
     struct cop_layers *layers, struct cop_value *x, int64_t classes);
+struct cop_value *cop_zoo__densenet121(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
+struct cop_value *cop_zoo__efficientnet_b0(
+    struct cop_layers *layers, struct cop_value *x, int64_t classes);
 
 /** NASNet-A, blocks @ filters in the paper's words. */
 struct cop_nasnet_spec {

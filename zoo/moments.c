@@ -110,6 +110,68 @@ static void follow_relu(
     }
 }
 
+static double sigmoid(double x)
+{
+    return 1.0 / (1.0 + exp(-x));
+}
+
+static double silu(double x)
+{
+    return x * sigmoid(x);
+}
+
+/* A smooth function of a normal variable, by the trapezoidal rule over six deviations. */
+static void follow_curve(
+    double (*curve)(double),
+    const struct cop_moments *src,
+    int64_t n,
+    struct cop_moments *dst)
+{
+    enum { HALF = 24 };
+    double weights[2 * HALF + 1];
+    double total = 0.0;
+    for (int i = -HALF; i <= HALF; i++) {
+        const double z = 6.0 * i / HALF;
+        weights[HALF + i] = exp(-0.5 * z * z);
+        total += weights[HALF + i];
+    }
+    for (int64_t c = 0; c < n; c++) {
+        double mean = 0.0;
+        double square = 0.0;
+        for (int i = -HALF; i <= HALF; i++) {
+            const double z = 6.0 * i / HALF;
+            const double y = curve(src[c].mean + z * sqrt(src[c].var));
+            mean += weights[HALF + i] / total * y;
+            square += weights[HALF + i] / total * y * y;
+        }
+        dst[c] = (struct cop_moments){mean, fmax(square - mean * mean, 0.0)};
+    }
+}
+
+/* Independent factors, as a channel and its gate. */
+static void follow_mul(
+    const struct cop_moments *a,
+    const struct cop_moments *b,
+    int64_t n,
+    struct cop_moments *dst)
+{
+    for (int64_t c = 0; c < n; c++) {
+        const double mean = a[c].mean * b[c].mean;
+        const double squares =
+            (a[c].mean * a[c].mean + a[c].var) * (b[c].mean * b[c].mean + b[c].var);
+        dst[c] = (struct cop_moments){mean, fmax(squares - mean * mean, 0.0)};
+    }
+}
+
+/* The mean of all places, which far from one another are independent. */
+static void follow_global_pool(
+    const struct cop_node *node, const struct cop_moments *src, struct cop_moments *dst)
+{
+    const double places = (double)cop_shape_span(&node->src[0]->shape, 2, 4);
+    for (int64_t c = 0; c < n_channels(node->dst[0]); c++)
+        dst[c] = (struct cop_moments){src[c].mean, src[c].var / places};
+}
+
 static void follow_add(
     const struct cop_moments *a,
     const struct cop_moments *b,
@@ -137,6 +199,14 @@ static bool is(const struct cop_node *node, const char *op)
     return strcmp(node->op->name, op) == 0;
 }
 
+/* x * sigmoid(x), whose factors are anything but independent. */
+static bool is_silu(const struct cop_node *node)
+{
+    if (!is(node, "Mul")) return false;
+    const struct cop_node *gate = node->src[1]->producer;
+    return gate != NULL && is(gate, "Sigmoid") && gate->src[0] == node->src[0];
+}
+
 enum cop_status cop_moments__follow(
     struct cop_moments_table *table, const struct cop_node *node, struct cop_err *err)
 {
@@ -153,6 +223,14 @@ enum cop_status cop_moments__follow(
         follow_relu(node, src, dst);
     else if (is(node, "Add"))
         follow_add(src, cop_moments__of(table, node->src[1]), n, dst);
+    else if (is_silu(node))
+        follow_curve(silu, src, n, dst);
+    else if (is(node, "Sigmoid"))
+        follow_curve(sigmoid, src, n, dst);
+    else if (is(node, "Mul"))
+        follow_mul(src, cop_moments__of(table, node->src[1]), n, dst);
+    else if (is(node, "GlobalAveragePool"))
+        follow_global_pool(node, src, dst);
     else if (is(node, "Concat"))
         follow_concat(table, node, dst);
     else /* places move, pools take it that neighbours are alike */

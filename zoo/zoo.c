@@ -59,6 +59,10 @@ static const struct {
      cop_zoo__inception_v3},
     {{"nasnet-mobile", NASNET, 224, 1000, 32}, build_nasnet_mobile},
     {{"nasnet-large", NASNET, 331, 1000, 32}, build_nasnet_large},
+    {{"densenet121", "Huang et al. 2016; torchvision", 224, 1000, 32},
+     cop_zoo__densenet121},
+    {{"efficientnet-b0", "Tan and Le 2019; torchvision", 224, 1000, 32},
+     cop_zoo__efficientnet_b0},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 /* Far above anything useful; they keep every product of extents far from overflow. */
@@ -76,7 +80,7 @@ const struct cop_zoo_net *cop_zoo_at(int32_t i)
 
 static enum cop_status unknown(const char *name, struct cop_err *err)
 {
-    char names[200] = "";
+    char names[240] = "";
     size_t used = 0;
     for (int32_t i = 0; i < N_ROWS && used < sizeof names; i++) {
         int n = snprintf(

@@ -5,6 +5,8 @@ $ coppice new
 > resnet50 *3x224x224 *32 *1000 *He et al*
 > squeezenet *
 > nasnet-large *3x331x331 *
+> densenet121 *3x224x224 *
+> efficientnet-b0 *3x224x224 *
 $ coppice new --list | wc -l >a; coppice new | wc -l >b; cmp a b
 $ coppice new --json | json_check $SOURCE/docs/json.md 'new --list'
 > keys as documented

@@ -5,7 +5,7 @@
  * convolutions and fully connected layers); the MobileNet paper, table 8 (569 million
  * mult-adds, 4.2 million parameters); for NASNet-A Keras, whose 5,326,716 and 88,949,818
  * count running statistics too, and the paper's table 2 (564 million and 23.8 billion
- * mult-adds). */
+ * mult-adds).  EfficientNet's layers within squeeze and excitation count like all others. */
 #include "zoo_tests.h"
 
 #include "base/rng.h"
@@ -42,6 +42,8 @@ static const struct {
     {"inceptionv3", 23834568, 5713216096, true},
     {"nasnet-mobile", 5289978, 563638816, true},
     {"nasnet-large", 88753150, 23783414658, true},
+    {"densenet121", 7978856, 2834161664, true},
+    {"efficientnet-b0", 5288548, 385814752, true},
 };
 
 /* What the papers do not call parameters: running statistics and the bounds of ReLU6. */
