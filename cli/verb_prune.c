@@ -338,9 +338,10 @@ static enum cop_status print_sizes(
 /* Which images a number was taken on, in words. */
 static const char *compared_on(const struct prune *prune)
 {
-    if (prune->o->val != NULL) return prune->o->val;
-    return prune->shrunk.is_held_out ? "images not used for calibration"
+    if (!prune->shrunk.is_held_out)
+        return prune->o->val != NULL ? "the calibration images are among them"
                                      : "the calibration images themselves";
+    return prune->o->val != NULL ? prune->o->val : "images not used for calibration";
 }
 
 static void print_idle(const struct cop_shrunk *shrunk)
@@ -396,6 +397,26 @@ static int32_t count_cut(const struct cop_shrunk *shrunk)
     return n;
 }
 
+/* Two ways to choose the widths were tried: which was kept, and why. */
+static void print_allocation(const struct cop_shrunk *shrunk)
+{
+    static const char *const names[COP_N_ALLOCATIONS] = {
+        [COP_BY_TABLES] = "what each layer loses",
+        [COP_BY_INQUIRY] = "what the outputs lose",
+    };
+    if (!shrunk->is_contested) return;
+    const enum cop_allocation kept = shrunk->allocation;
+    const enum cop_allocation other =
+        kept == COP_BY_TABLES ? COP_BY_INQUIRY : COP_BY_TABLES;
+    printf(
+        "%-13sby %s: outputs off by %.2f %% in a trial; by %s: %.2f %%\n",
+        "widths",
+        names[kept],
+        100 * shrunk->allocation_errors[kept],
+        names[other],
+        100 * shrunk->allocation_errors[other]);
+}
+
 static const char *ground_of(const struct prune *prune)
 {
     if (prune->shrink.is_unrepaired) return "not repaired, as asked";
@@ -432,6 +453,7 @@ static enum cop_status print_text(
         count_cut(shrunk),
         cop_groups_n(shrunk->groups),
         cop_groups_n(shrunk->groups) - cop_tables_n_options(shrunk->tables));
+    print_allocation(shrunk);
     print_lowered(shrunk);
     print_dropped(shrunk);
     print_idle(shrunk);
@@ -481,6 +503,20 @@ static void json_limit(
     cop_json_number(cli, asked, key, limit->value > 0 ? left : (double)NAN);
 }
 
+static void json_allocation(
+    struct cop_cli *cli, cJSON *document, const struct cop_shrunk *shrunk)
+{
+    const double *errors = shrunk->allocation_errors;
+    const bool is_tried = shrunk->is_contested;
+    const char *by = shrunk->allocation == COP_BY_TABLES ? "tables" : "inquired";
+    cJSON *object = cop_json_object(cli, document, "allocation");
+    cop_json_text(cli, object, "by", is_tried ? by : NULL);
+    cop_json_number(
+        cli, object, "error_tables", is_tried ? errors[COP_BY_TABLES] : (double)NAN);
+    cop_json_number(
+        cli, object, "error_inquired", is_tried ? errors[COP_BY_INQUIRY] : (double)NAN);
+}
+
 static enum cop_status print_json(
     struct cop_cli *cli, const struct prune *prune, struct cop_err *err)
 {
@@ -505,6 +541,7 @@ static enum cop_status print_json(
     cop_json_count(cli, document, "samples", shrunk->n_calibration);
     cop_json_bool(cli, document, "made_up", shrunk->is_blind);
     cop_json_bool(cli, document, "repaired", !s->is_unrepaired);
+    json_allocation(cli, document, shrunk);
     cJSON *groups = cop_json_array(cli, document, "cut");
     for (int32_t i = 0; i < cop_tables_n_options(shrunk->tables); ++i) {
         const struct cop_cut_option *option = cop_tables_option(shrunk->tables, i);

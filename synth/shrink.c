@@ -3,6 +3,7 @@
 
 #include "prune/repair.h"
 #include "synth/candidate.h"
+#include "synth/contest.h"
 #include "synth/inquire.h"
 #include "synth/shrink_images.h"
 
@@ -174,9 +175,11 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
     if (n_samples < LEAST_INQUIRY) return COP_OK;
     if (affordable >= (MORE_ROUNDS + 1) * MOST_INQUIRY)
         job->n_more_rounds = MORE_ROUNDS;
+    struct cop_shrink_part *part = COP_ARENA_NEW(out->arena, struct cop_shrink_part);
     int32_t *halved = COP_ARENA_NEW_N(out->arena, n, int32_t);
     double *responses = COP_ARENA_NEW_N(out->arena, n, double);
-    if (halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
+    if (part == NULL || halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
+    COP_TRY(cop_shrink__part(&job->images, 0, n_samples, out->arena, part, err));
     for (int32_t o = 0; o < n; o++)
         halved[o] = cop_tables_option(out->tables, o)->n_widths / 2;
     COP_TRY(cop_inquiry_make(
@@ -184,7 +187,7 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
         out->tables,
         out->groups,
         out->calibration,
-        &job->images.samples,
+        &part->samples,
         n_samples,
         out->arena,
         &job->inquiry,
@@ -381,6 +384,11 @@ static enum cop_status ask_again(
     return COP_OK;
 }
 
+static bool is_repaired(const struct job *job)
+{
+    return job->out->calibration != NULL && !job->options->is_unrepaired;
+}
+
 static enum cop_status choose(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
@@ -394,7 +402,11 @@ static enum cop_status choose(struct job *job, struct cop_err *err)
     if (options->latency.value <= 0.0) {
         if (!cop_generate(out->tables, job->coefficients, &budget, out->choice))
             return tell_out_of_reach(job, err);
-        return ask_again(job, &budget, err);
+        COP_TRY(ask_again(job, &budget, err));
+        if (job->inquiry == NULL || !is_repaired(job)) return COP_OK;
+        const struct cop_shrink_contest contest = {
+            .engine = job->engine, .images = &job->images, .progress = job->progress};
+        return cop_shrink__contest(&contest, &budget, out, err);
     }
     const struct cop_bench_options bench = {
         .mb = options->mb, .threads = options->threads};
@@ -412,11 +424,6 @@ static enum cop_status choose(struct job *job, struct cop_err *err)
 }
 
 /* ---- cut and repair -------------------------------------------------------------------------- */
-
-static bool is_repaired(const struct job *job)
-{
-    return job->out->calibration != NULL && !job->options->is_unrepaired;
-}
 
 static enum cop_status repair(struct job *job, struct cop_err *err)
 {
@@ -483,8 +490,9 @@ static enum cop_status compare(struct job *job, struct cop_err *err)
         job->input->val != NULL ? job->input->val : job->input->data;
     out->agreement = (double)NAN;
     if (set == NULL) return COP_OK;
-    out->is_held_out = job->input->val != NULL;
-    if (job->input->val == NULL)
+    if (job->input->val != NULL)
+        COP_TRY(cop_shrink__is_held_out(job->input, &out->is_held_out, err));
+    else
         COP_TRY(cop_shrink__compared(
             &job->images, out->arena, &options, &out->is_held_out, err));
     const struct cop_graph *const graphs[2] = {job->input->graph, out->graph};

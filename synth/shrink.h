@@ -52,6 +52,13 @@ struct cop_shrunk_size {
     double ms; /* median, timed in turn */
 };
 
+/* What weighed the widths.  Where both could, both networks were tried. */
+enum cop_allocation {
+    COP_BY_TABLES,  /* the errors of the tables alone */
+    COP_BY_INQUIRY, /* the same, weighed by what each group's cut did to the outputs */
+    COP_N_ALLOCATIONS
+};
+
 struct cop_shrunk {
     struct cop_graph *graph; /* the smaller network */
     struct cop_shrunk_size before;
@@ -62,7 +69,7 @@ struct cop_shrunk {
     bool is_blind;         /* they were made up */
     /* Answers of original and result on the same images: all of val, or those of data that
      * were not used for calibration, or, with fewer than 50 of these, those that were.
-     * Nothing is compared without data. */
+     * Nothing is compared without data.  A val with the contents of data is not held out. */
     struct cop_evaluation evaluations[2];
     bool is_held_out;
     double agreement; /* percent of equal answers; NaN: nothing compared */
@@ -71,8 +78,11 @@ struct cop_shrunk {
     struct cop_groups *groups;
     struct cop_calibration *calibration;
     struct cop_tables *tables;
-    int32_t *choice;                  /* by option of the tables */
-    struct cop_reduced_nodes lowered; /* nodes that became two */
+    int32_t *choice;                             /* by option of the tables */
+    bool is_contested;                           /* both allocations were tried */
+    enum cop_allocation allocation;              /* the one that was kept */
+    double allocation_errors[COP_N_ALLOCATIONS]; /* contested: at the outputs */
+    struct cop_reduced_nodes lowered;            /* nodes that became two */
     struct cop_dropped_blocks dropped;
     /* Groups that a limit on time left alone: narrowing them saves none. */
     const struct cop_group **idle;

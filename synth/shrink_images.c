@@ -1,6 +1,8 @@
 /* synth/shrink_images.c - the images of one cut; see shrink_images.h. */
 #include "synth/shrink_images.h"
 
+#include <string.h>
+
 enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
 
 static enum cop_status read_drawn(
@@ -65,6 +67,41 @@ enum cop_status cop_shrink__images(
     return COP_OK;
 }
 
+static enum cop_status read_part(
+    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
+{
+    const struct cop_shrink_part *part = context;
+    const struct cop_sample_source *all = &part->images->samples;
+    if (part->drawn == NULL)
+        return all->read(all->context, part->first + first, n, batch, err);
+    return cop_dataset_read(part->images->data, part->drawn + first, n, batch, err);
+}
+
+enum cop_status cop_shrink__part(
+    const struct cop_shrink_images *images,
+    int64_t part,
+    int64_t n,
+    struct cop_arena *arena,
+    struct cop_shrink_part *made,
+    struct cop_err *err)
+{
+    int64_t n_all = images->samples.n;
+    if (n > n_all) n = n_all;
+    *made = (struct cop_shrink_part){.images = images};
+    made->samples =
+        (struct cop_sample_source){.context = made, .n = n, .read = read_part};
+    if (images->data == NULL) {
+        made->first = part * n <= n_all - n ? part * n : n_all - n;
+        return COP_OK;
+    }
+    made->drawn = COP_ARENA_NEW_N(arena, n, int64_t);
+    if (made->drawn == NULL) return COP_FAIL_NOMEM(err);
+    int64_t offset = part * (n_all / n / COP_SHRINK_N_PARTS);
+    for (int64_t i = 0; i < n; i++)
+        made->drawn[i] = images->drawn[i * n_all / n + offset];
+    return COP_OK;
+}
+
 int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i)
 {
     return images->data != NULL ? cop_dataset_label(images->data, images->drawn[i])
@@ -99,5 +136,19 @@ enum cop_status cop_shrink__compared(
     }
     evaluate->samples = taken;
     evaluate->n_samples = k;
+    return COP_OK;
+}
+
+enum cop_status cop_shrink__is_held_out(
+    const struct cop_shrink_input *input, bool *is_held_out, struct cop_err *err)
+{
+    const struct cop_dataset *const sets[2] = {input->data, input->val};
+    char hashes[2][65];
+    *is_held_out = true;
+    if (sets[0] == NULL || cop_dataset_n(sets[0]) != cop_dataset_n(sets[1]))
+        return COP_OK;
+    for (int i = 0; i < 2; i++)
+        COP_TRY(cop_dataset_hash(sets[i], hashes[i], err));
+    *is_held_out = strcmp(hashes[0], hashes[1]) != 0;
     return COP_OK;
 }

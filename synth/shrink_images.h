@@ -23,6 +23,25 @@ COP_NODISCARD enum cop_status cop_shrink__images(
     struct cop_shrink_images *images,
     struct cop_err *err);
 
+/** A few of the images, evenly spaced over the drawn ones, which come class by class. */
+struct cop_shrink_part {
+    const struct cop_shrink_images *images;
+    int64_t first;                    /* of made-up pictures, which follow no order */
+    int64_t *drawn;                   /* [samples.n] of images->data */
+    struct cop_sample_source samples; /* borrows this struct */
+};
+enum { COP_SHRINK_N_PARTS = 2 };
+
+/** Part number @p part (below COP_SHRINK_N_PARTS) of at most @p n images; as long as
+ *  n * COP_SHRINK_N_PARTS images were drawn, no image is in two parts of one n.  COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_shrink__part(
+    const struct cop_shrink_images *images,
+    int64_t part,
+    int64_t n,
+    struct cop_arena *arena,
+    struct cop_shrink_part *made,
+    struct cop_err *err);
+
 /** -1: unknown. */
 int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i);
 
@@ -34,5 +53,10 @@ COP_NODISCARD enum cop_status cop_shrink__compared(
     struct cop_evaluate_options *evaluate,
     bool *is_held_out,
     struct cop_err *err);
+
+/** Whether val (which is given) is other images than data; the contents tell, not how the
+ *  two were named.  What reading and hashing return. */
+COP_NODISCARD enum cop_status cop_shrink__is_held_out(
+    const struct cop_shrink_input *input, bool *is_held_out, struct cop_err *err);
 
 #endif

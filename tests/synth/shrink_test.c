@@ -90,6 +90,70 @@ static void samples_do_not_repeat(void **state)
     cop_shrunk_clear(&shrunk);
 }
 
+/* Both ways to choose the widths are tried, and the kept widths are of the better one. */
+static void the_better_allocation_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    const struct cop_shrink_input input = {.graph = f->graph, .data = f->data};
+    int n_contested = 0;
+    for (double share = 0.7; share > 0.35; share -= 0.1) {
+        const struct cop_shrink_options options = {
+            .macs = {.value = share, .is_share = true},
+            .score = COP_SCORE_RECONSTRUCTION,
+            .samples = 64,
+        };
+        struct cop_shrunk shrunk;
+        assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+        int32_t n = cop_tables_n_options(shrunk.tables);
+        double equal[16];
+        int32_t plain[16];
+        assert_in_range(n, 1, 16);
+        for (int32_t o = 0; o < n; o++)
+            equal[o] = 1.0;
+        const struct cop_budget budget = {.macs = share * (double)shrunk.before.macs};
+        assert_true(cop_generate(shrunk.tables, equal, &budget, plain));
+        bool is_plain = memcmp(plain, shrunk.choice, (size_t)n * sizeof *plain) == 0;
+        const double *errors = shrunk.allocation_errors;
+        if (shrunk.is_contested) {
+            n_contested++;
+            assert_true(errors[COP_BY_TABLES] > 0.0 && errors[COP_BY_INQUIRY] > 0.0);
+            assert_int_equal(is_plain, errors[COP_BY_TABLES] < errors[COP_BY_INQUIRY]);
+            assert_int_equal(is_plain, shrunk.allocation == COP_BY_TABLES);
+        } else
+            assert_true(is_plain); /* equal choices are not tried */
+        cop_shrunk_clear(&shrunk);
+    }
+    assert_true(n_contested > 0);
+}
+
+/* The contents decide what is held out, not that the set was opened twice. */
+static void the_same_images_are_not_held_out(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    char path[300];
+    uint8_t labels[N_RECORDS] = {0};
+    for (int is_other = 0; is_other < 2; is_other++) {
+        (void)snprintf(path, sizeof path, "%s/%s.bin", f->dir, is_other ? "v" : "r");
+        if (is_other) write_records(path, N_RECORDS, labels, 5);
+        struct cop_dataset *val = open_records(path);
+        const struct cop_shrink_input input = {
+            .graph = f->graph, .data = f->data, .val = val};
+        const struct cop_shrink_options options = {
+            .macs = {.value = 0.7, .is_share = true},
+            .score = COP_SCORE_MAGNITUDE,
+            .samples = 64,
+        };
+        struct cop_shrunk shrunk;
+        assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+        assert_int_equal(shrunk.is_held_out, is_other);
+        assert_int_equal(shrunk.evaluations[0].n, N_RECORDS);
+        cop_shrunk_clear(&shrunk);
+        cop_dataset_close(val);
+    }
+}
+
 static void out_of_reach_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -241,6 +305,8 @@ int test_shrink(void)
         cmocka_unit_test(blocks_are_left_out),
         cmocka_unit_test(what_is_claimed_is_there),
         cmocka_unit_test(samples_do_not_repeat),
+        cmocka_unit_test(the_better_allocation_is_kept),
+        cmocka_unit_test(the_same_images_are_not_held_out),
         cmocka_unit_test(out_of_reach_is_told),
         cmocka_unit_test(blind_cuts_repeat),
         cmocka_unit_test(every_group_is_kept),
