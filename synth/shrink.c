@@ -33,6 +33,8 @@ struct job {
     const struct cop_progress *progress;
     struct cop_shrunk *out;
     struct cop_shrink_images images;
+    const struct cop_dataset *compared; /* NULL: nothing to compare answers on */
+    struct cop_evaluate_options evaluate;
     double *coefficients;
     struct cop_prediction full;
     struct cop_cut cut;
@@ -482,29 +484,27 @@ static enum cop_status build(struct job *job, struct cop_err *err)
 
 /* ---- measure ----------------------------------------------------------------------------------- */
 
+/* The original answers before anything is cut: data that do not fit it are told at once. */
+static enum cop_status answer(
+    struct job *job, const struct cop_graph *graph, int i, struct cop_err *err)
+{
+    if (job->compared == NULL) return COP_OK;
+    return cop_evaluate(
+        job->engine,
+        graph,
+        job->compared,
+        &job->evaluate,
+        job->progress,
+        &job->out->evaluations[i],
+        err);
+}
+
 static enum cop_status compare(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
-    struct cop_evaluate_options options = {.threads = job->options->threads};
-    const struct cop_dataset *set =
-        job->input->val != NULL ? job->input->val : job->input->data;
     out->agreement = (double)NAN;
-    if (set == NULL) return COP_OK;
-    if (job->input->val != NULL)
-        COP_TRY(cop_shrink__is_held_out(job->input, &out->is_held_out, err));
-    else
-        COP_TRY(cop_shrink__compared(
-            &job->images, out->arena, &options, &out->is_held_out, err));
-    const struct cop_graph *const graphs[2] = {job->input->graph, out->graph};
-    for (int i = 0; i < 2; i++)
-        COP_TRY(cop_evaluate(
-            job->engine,
-            graphs[i],
-            set,
-            &options,
-            job->progress,
-            &out->evaluations[i],
-            err));
+    if (job->compared == NULL) return COP_OK;
+    COP_TRY(answer(job, out->graph, 1, err));
     int64_t n_same = 0;
     for (int64_t i = 0; i < out->evaluations[0].n; i++)
         n_same += out->evaluations[0].answers[i].answer ==
@@ -602,6 +602,15 @@ static enum cop_status shrink(struct job *job, struct cop_err *err)
         job->input, job->options, job->out->arena, &job->images, err));
     job->out->n_calibration = job->images.samples.n;
     job->out->is_blind = job->images.data == NULL;
+    COP_TRY(cop_shrink__compared(
+        job->input,
+        &job->images,
+        job->out->arena,
+        &job->compared,
+        &job->evaluate,
+        &job->out->is_held_out,
+        err));
+    COP_TRY(answer(job, job->input->graph, 0, err));
     if (job->options->n_blocks > 0) {
         COP_TRY(drop_blocks(job, err));
         return measure(job, err);
@@ -630,6 +639,7 @@ enum cop_status cop_shrink(
         .options = options,
         .progress = progress,
         .out = shrunk,
+        .evaluate = {.threads = options->threads},
     };
     enum cop_status status = shrink(&job, err);
     cop_lowrank_destroy(job.lowrank);

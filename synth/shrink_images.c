@@ -109,12 +109,17 @@ int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i)
 }
 
 enum cop_status cop_shrink__compared(
+    const struct cop_shrink_input *input,
     const struct cop_shrink_images *images,
     struct cop_arena *arena,
+    const struct cop_dataset **set,
     struct cop_evaluate_options *evaluate,
     bool *is_held_out,
     struct cop_err *err)
 {
+    *set = input->val != NULL ? input->val : input->data;
+    if (input->val != NULL) return cop_shrink__is_held_out(input, is_held_out, err);
+    if (*set == NULL) return COP_OK;
     int64_t n = cop_dataset_n(images->data);
     int64_t n_rest = n - images->samples.n;
     *is_held_out = n_rest >= LEAST_HELD_OUT;

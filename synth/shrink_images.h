@@ -45,11 +45,14 @@ COP_NODISCARD enum cop_status cop_shrink__part(
 /** -1: unknown. */
 int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i);
 
-/** Those of the data that were not drawn, evenly spaced if there are many; else, with too
- *  few left over, those drawn.  Fills evaluate->samples. */
+/** What answers are compared on: all of val, if given; else those of the data that were not
+ *  drawn, evenly spaced if there are many; with too few left over, those drawn.  Fills
+ *  evaluate->samples; *set is NULL if there are no images. */
 COP_NODISCARD enum cop_status cop_shrink__compared(
+    const struct cop_shrink_input *input,
     const struct cop_shrink_images *images,
     struct cop_arena *arena,
+    const struct cop_dataset **set,
     struct cop_evaluate_options *evaluate,
     bool *is_held_out,
     struct cop_err *err);

@@ -228,7 +228,8 @@ $ coppice prune model --macs 60% --data calib --val val --samples 70 --name half
 > kept as half; next: *
 $ coppice prune model --params 70k --data calib --samples 35 --name small --score magnitude --json | json_check $SOURCE/docs/json.md prune
 > keys as documented
-$ coppice prune model --latency 70% --data calib --samples 35 --name fast --json -q | grep -c '"faster"'
+# Whether a busy machine lets it reach a time is not a matter for this test; that it says so is.
+$ s=0; coppice prune model --latency 70% --data calib --samples 35 --name fast --json -q >fast.json 2>fast.err || s=$?; case $s in 0) grep -c '"faster"' fast.json ;; 4) grep -c '^coppice: ' fast.err ;; esac
 > 1
 $ coppice prune $SOURCE/examples/faces/faces.onnx --macs 70% -o cut.onnx -q
 > reached *% of the MACs*
