@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -94,6 +96,46 @@ enum cop_status cop_buf_map(const char *path, struct cop_buf **buf, struct cop_e
     enum cop_status status = cop_buf_map_open(fd, path, buf, err);
     (void)close(fd);
     return status;
+}
+
+/* Not /tmp, which may itself be memory. */
+static int open_nameless(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[256];
+    int n = snprintf(
+        path, sizeof path, "%s/coppice-XXXXXX", folder != NULL ? folder : "/var/tmp");
+    if (n < 0 || (size_t)n >= sizeof path) return -1;
+    int fd = mkstemp(path);
+    if (fd >= 0) (void)unlink(path);
+    return fd;
+}
+
+static bool write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
+void cop_buf_spill(struct cop_buf **buf)
+{
+    assert((*buf)->kind == OWNED && !cop_buf_is_shared(*buf));
+    int fd = open_nameless();
+    if (fd < 0) return;
+    struct cop_buf *mapped = NULL;
+    struct cop_err unused = {0};
+    if (write_all(fd, (*buf)->data, (*buf)->bytes) &&
+        cop_buf_map_open(fd, "temporary file", &mapped, &unused) == COP_OK) {
+        cop_buf_release(*buf);
+        *buf = mapped;
+    }
+    (void)close(fd);
 }
 
 enum cop_status cop_buf_view(

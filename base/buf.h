@@ -25,6 +25,11 @@ COP_NODISCARD enum cop_status cop_buf_map(
 COP_NODISCARD enum cop_status cop_buf_map_open(
     int fd, const char *name, struct cop_buf **buf, struct cop_err *err);
 
+/** Moves the bytes of *buf, which nobody else owns, into a temporary file without a name and
+ *  maps that, so that cop_buf_forget can let their memory go.  Where a file of that size
+ *  cannot be written, *buf stays as it is: this saves memory, it promises nothing. */
+void cop_buf_spill(struct cop_buf **buf);
+
 /** @p bytes zeroed bytes that processes forked afterwards share; reference count 1.  Only
  *  pages that are written to take memory.  COP_ENOMEM. */
 COP_NODISCARD enum cop_status cop_buf_create_common(

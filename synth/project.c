@@ -88,6 +88,9 @@ enum cop_status cop_project_save_model(
     return status;
 }
 
+/* Tensors from here on do not stay in memory beside what plans pack of them. */
+#define LEAST_SPILLED ((size_t)2 << 20)
+
 static enum cop_status load_tensor(
     void *context,
     const char *location,
@@ -101,8 +104,9 @@ static enum cop_status load_tensor(
     if (strncmp(location, SHA_PREFIX, prefix) != 0 || offset != 0)
         return COP_FAIL(err, COP_ESTORE, "tensor '%s' is not in the project", location);
     COP_TRY(cop_store_get_blob(store, location + prefix, data, err));
-    if (length < 0 || (size_t)length == cop_buf_bytes(*data)) return COP_OK;
     size_t have = cop_buf_bytes(*data);
+    if (have >= LEAST_SPILLED) cop_buf_spill(data);
+    if (length < 0 || (size_t)length == have) return COP_OK;
     cop_buf_release(*data);
     *data = NULL;
     return COP_FAIL(

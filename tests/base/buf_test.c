@@ -151,6 +151,39 @@ static void forgotten_bytes_come_back(void **state)
     test_remove_dir(folder);
 }
 
+static void what_is_spilled_keeps_its_bytes_and_can_be_forgotten(void **state)
+{
+    (void)state;
+    enum { BYTES = 64 * 4096 };
+    struct cop_err err = {0};
+    struct cop_buf *buf;
+    assert_ok(cop_buf_create(BYTES, &buf, &err));
+    unsigned char *own = cop_buf_mutable(buf);
+    for (int i = 0; i < BYTES; i++)
+        own[i] = (unsigned char)(i % 251);
+    cop_buf_spill(&buf);
+    assert_int_equal(cop_buf_bytes(buf), BYTES);
+    const unsigned char *bytes = cop_buf_data(buf);
+    for (int i = 0; i < BYTES; i++)
+        assert_int_equal(bytes[i], i % 251);
+    long before = resident_file_pages();
+    cop_buf_forget(buf);
+    assert_true(resident_file_pages() < before);
+    assert_int_equal(bytes[BYTES - 1], (BYTES - 1) % 251);
+    cop_buf_release(buf);
+    /* Nowhere to write: it stays where it is. */
+    const char *folder = getenv("TMPDIR");
+    char *kept = folder != NULL ? strdup(folder) : NULL;
+    assert_int_equal(setenv("TMPDIR", "/nowhere", 1), 0);
+    assert_ok(cop_buf_create(64, &buf, &err));
+    struct cop_buf *same = buf;
+    cop_buf_spill(&buf);
+    assert_ptr_equal(buf, same);
+    cop_buf_release(buf);
+    assert_int_equal(kept != NULL ? setenv("TMPDIR", kept, 1) : unsetenv("TMPDIR"), 0);
+    free(kept);
+}
+
 static void what_is_no_file_is_not_mapped(void **state)
 {
     (void)state;
@@ -234,6 +267,7 @@ int run_buf_tests(void)
         cmocka_unit_test(a_view_must_be_inside),
         cmocka_unit_test(a_mapped_file_outlives_its_name),
         cmocka_unit_test(forgotten_bytes_come_back),
+        cmocka_unit_test(what_is_spilled_keeps_its_bytes_and_can_be_forgotten),
         cmocka_unit_test(what_is_no_file_is_not_mapped),
         cmocka_unit_test(a_forked_process_writes_into_a_common_buffer),
         cmocka_unit_test(an_arena_releases_a_buffer),

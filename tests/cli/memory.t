@@ -9,3 +9,9 @@ $ . ./field.sh; plan=$(field peak_bytes bench); peak=$(cat peak); own=$((peak - 
 > plan [1-9]* process [1-9]*
 $ . ./field.sh; least=$(($(wc -c <vgg16.onnx) + $(field activation_bytes profile))); test $(cat peak) -le $((least * 13 / 10))
 $ . ./field.sh; parts=$(($(field weights_bytes profile) + $(field activation_bytes profile) + $(field scratchpad_bytes profile))); test $parts -eq $(field peak_bytes bench)
+
+# The same out of a project, whose records are not a file to map.
+$ coppice init p.coppice -q && coppice import vgg16.onnx --name vgg -q >/dev/null
+$ peak_of peak coppice bench vgg --untuned --runs 2 --json >bench
+$ . ./field.sh; least=$(($(wc -c <vgg16.onnx) + $(field activation_bytes profile))); echo "process $(cat peak) least $least"; test $(cat peak) -le $((least * 13 / 10))
+> process *
