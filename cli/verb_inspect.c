@@ -344,6 +344,9 @@ static enum cop_status run(struct cop_cli *cli, const void *given, struct cop_er
     if (o->is_profile && o->is_untimed)
         return COP_FAIL(
             err, COP_EINVAL, "only one of --profile and --no-time can be given");
+    if (o->is_profile && o->is_groups)
+        return COP_FAIL(
+            err, COP_EINVAL, "only one of --profile and --groups can be given");
     cli->part = &o->part;
     COP_TRY(cop_cli_open_model(cli, cli->words[0], &model, err));
     if (o->is_groups) {

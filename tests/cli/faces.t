@@ -57,6 +57,9 @@ $ coppice inspect model --profile --runs 5 --batch 3 --json | json_check $SOURCE
 $ coppice inspect model --profile --no-time
 ! coppice: only one of --profile and --no-time can be given
 = 2
+$ coppice inspect model --profile --groups
+! coppice: only one of --profile and --groups can be given
+= 2
 
 $ coppice data add val.bin --name val --shape 3x48x48
 > added val: 140 samples of 7 classes (records)
