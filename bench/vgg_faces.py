@@ -133,7 +133,7 @@ def main():
             torch.save(draw(program, folder, options.pictures, 2001), drawn)
     pictures, labels = torch.load(drawn)
     net, state, start = network(), options.out.with_suffix(".state"), 0
-    optimiser = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.02, fused=True)
     if state.exists():
         kept = torch.load(state)
         net.load_state_dict(kept["net"])
