@@ -287,6 +287,8 @@ static enum cop_status read_const(
     if (status == COP_OK)
         status = cop_tf__add_const(
             import, node->name, tensor.dtype, &tensor.shape, tensor.data, value, err);
+    import->n_half += tensor.widened == COP_F16;
+    import->n_double += tensor.widened == COP_F64;
     cop_buf_release(tensor.data);
     if (status != COP_OK) cop_err_in(err, "constant '%s'", node->name);
     return status;

@@ -159,6 +159,7 @@ const char *cop_tf__dtype_name(int64_t number);
 
 struct cop_tf__tensor {
     enum cop_dtype dtype;
+    enum cop_dtype widened; /* COP_F16 or COP_F64 where the file has that; else none */
     struct cop_shape shape;
     struct cop_buf *data; /* the caller releases it */
 };

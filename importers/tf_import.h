@@ -57,7 +57,9 @@ struct cop_tf__import {
     int32_t n_outputs;
     int32_t *order; /* needed nodes, those read first */
     int32_t n_order;
-    int64_t room; /* elements that repeated values may still take */
+    int64_t n_half;   /* constants of float16 and float64 that were widened */
+    int64_t n_double; /* likewise */
+    int64_t room;     /* elements that repeated values may still take */
     struct cop_graph *graph;
     struct cop_fact *facts[2]; /* by value id, for 1 and 2 samples */
     int32_t n_facts;

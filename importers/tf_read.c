@@ -2,6 +2,7 @@
 #include "importers/tf_read.h"
 
 #include "importers/message.h"
+#include "importers/notes.h"
 #include "importers/tf_import.h"
 
 #include <string.h>
@@ -95,6 +96,29 @@ static enum cop_status set_meta(struct cop_tf__import *import, struct cop_err *e
     return cop_graph_set_meta(import->graph, "tf.producer", producer, err);
 }
 
+/* Constants of the file that none of its nodes reads. */
+static enum cop_status note_unused(struct cop_tf__import *import, struct cop_err *err)
+{
+    struct cop_text names;
+    cop_importers__names_init(&names);
+    for (int32_t i = 0; i < import->tf.n_nodes; i++) {
+        const struct cop_tf__node *const node = &import->tf.nodes[i];
+        if (strcmp(node->op, "Const") == 0 && !node->is_read &&
+            !cop_tf__made_of(import, node)->is_needed)
+            cop_importers__names_add(&names, node->name);
+    }
+    return cop_importers__note_names(import->graph, "tf", &names, err);
+}
+
+static enum cop_status take_notes(struct cop_tf__import *import, struct cop_err *err)
+{
+    COP_TRY(
+        cop_importers__note_widened(import->graph, "tf", COP_F16, import->n_half, err));
+    COP_TRY(cop_importers__note_widened(
+        import->graph, "tf", COP_F64, import->n_double, err));
+    return note_unused(import, err);
+}
+
 static enum cop_status read_graph(struct cop_tf__import *import, struct cop_err *err)
 {
     COP_TRY(scan(import, err));
@@ -105,6 +129,7 @@ static enum cop_status read_graph(struct cop_tf__import *import, struct cop_err 
     COP_TRY(translate_all(import, err));
     COP_TRY(mark_outputs(import, err));
     COP_TRY(set_meta(import, err));
+    COP_TRY(take_notes(import, err));
     cop_graph_remove_dead(import->graph);
     COP_TRY(cop_graph_fold(import->graph, err));
     COP_TRY(cop_graph_infer(import->graph, err));

@@ -305,6 +305,8 @@ static enum cop_status read_value(
     if (found.shape.rank < 0)
         return COP_FAIL(err, COP_EFORMAT, "its tensor has no known shape");
     tensor->dtype = form->held;
+    if (form->number == TF_HALF) tensor->widened = COP_F16;
+    if (form->number == TF_DOUBLE) tensor->widened = COP_F64;
     tensor->shape = cop_shape_make(found.shape.rank, found.shape.dim);
     COP_TRY(cop_shape_count(&tensor->shape, &n, err));
     if (found.has_content)
@@ -321,7 +323,7 @@ enum cop_status cop_tf__read_tensor(
     struct cop_err *err)
 {
     struct cop_importers__span message = {NULL, 0};
-    *tensor = (struct cop_tf__tensor){.data = NULL};
+    *tensor = (struct cop_tf__tensor){.widened = COP_DTYPE_NONE};
     COP_TRY(cop_tf__attr_tensor(graph, node, "value", &message, err));
     const enum cop_status status = read_value(graph, message, file, room, tensor, err);
     if (status == COP_OK) return COP_OK;

@@ -3,9 +3,11 @@
 #include "support/keras_file.h"
 #include "support/onnx_bytes.h"
 #include "support/test.h"
+#include "support/tf_bytes.h"
 
 #include "importers/keras_read.h"
 #include "importers/onnx_read.h"
+#include "importers/tf_read.h"
 #include "ops/ops.h"
 
 enum { FLOAT = 1, INT8 = 3, HALF = 10, DOUBLE = 11 };
@@ -129,10 +131,45 @@ static void test_keras_doubles(void **state)
     keras_weight(&file, "fc/kernel:0", "3,2", (const float[]){1, 2, 3, 4, 5, 6});
     keras_weight(&file, "fc/bias:0", "2", (const float[]){1, 2});
     struct cop_buf *bytes = keras_finish(&file);
-    assert_ok(cop_keras_read_bytes(bytes, "f.h5", &cop_ops_standard, NULL, &graph, &err));
+    assert_ok(
+        cop_keras_read_bytes(bytes, "f.h5", &cop_ops_standard, NULL, &graph, &err));
     cop_buf_release(bytes);
     assert_string_equal(cop_graph_meta(graph, "keras.widened.float64"), "2");
     assert_null(cop_graph_meta(graph, "keras.widened.float16"));
+    cop_graph_destroy(graph);
+}
+
+static struct cop_graph *read_tf(const char *text)
+{
+    struct cop_err err;
+    struct cop_graph *graph = NULL;
+    struct pb written = tf_graph(text);
+    struct cop_buf *bytes = pb_buf(&written);
+    assert_ok(cop_tf_read_bytes(bytes, "f.pb", &cop_ops_standard, NULL, &graph, &err));
+    cop_buf_release(bytes);
+    return graph;
+}
+
+/* Widened is what was read; of two constants that nobody reads both are told, one that a
+ * node reads which is not needed is none of them. */
+static void test_tf(void **state)
+{
+    (void)state;
+    struct cop_graph *graph = read_tf("Placeholder x | dtype=#1 shape=<-1,3>\n"
+                                      "Const a | value={d;3;1,2,3}\n"
+                                      "Const lost | value={f;2;1,2}\n"
+                                      "Const gone | value={d;2;1,2}\n"
+                                      "Cast b a | SrcT=#2 DstT=#1\n"
+                                      "AddV2 y x b\n");
+    assert_string_equal(cop_graph_meta(graph, "tf.widened.float64"), "1");
+    assert_null(cop_graph_meta(graph, "tf.widened.float16"));
+    assert_string_equal(cop_graph_meta(graph, "tf.unused"), "lost\ngone");
+    cop_graph_destroy(graph);
+    graph = read_tf("Placeholder x | dtype=#1 shape=<-1,3>\n"
+                    "Const a | value={f;3;1,2,3}\n"
+                    "AddV2 y x a\n");
+    assert_null(cop_graph_meta(graph, "tf.widened.float64"));
+    assert_null(cop_graph_meta(graph, "tf.unused"));
     cop_graph_destroy(graph);
 }
 
@@ -143,6 +180,7 @@ int run_notes_tests(void)
         cmocka_unit_test(test_widened_and_unused),
         cmocka_unit_test(test_dequantised),
         cmocka_unit_test(test_keras_doubles),
+        cmocka_unit_test(test_tf),
     };
     return cmocka_run_group_tests_name("notes", tests, NULL, NULL);
 }
