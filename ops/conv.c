@@ -1,4 +1,4 @@
-/* ops/conv.c - Conv over one or two spatial axes, grouped and depthwise included. */
+/* ops/conv.c - Conv over one to three spatial axes, grouped and depthwise included. */
 #include "ops/row.h"
 
 struct conv_attrs {
@@ -68,6 +68,49 @@ static enum cop_status conv_kernel(
         cop_shape_print(weights, text, sizeof text));
 }
 
+/* The windows over three axes, and what they produce. */
+static enum cop_status find_volume(
+    const struct conv_attrs *attrs,
+    const struct cop_shape *src,
+    const struct cop_shape *weights,
+    struct cop_ops__volume *volume,
+    int64_t produced[3],
+    struct cop_err *err)
+{
+    struct cop_ops__volume_attrs parts;
+    int64_t along[2] = {0, 0};
+    const struct cop_shape line = {3, {src->dim[0], src->dim[1], src->dim[2]}};
+    const struct cop_shape plane = {
+        4, {src->dim[0], src->dim[1], src->dim[3], src->dim[4]}};
+    volume->g = attrs->group;
+    COP_TRY(cop_ops__split_window(&attrs->window, &parts, err));
+    COP_TRY(cop_ops__window(
+        &parts.depth, &line, &weights->dim[2], false, &volume->depth, along, err));
+    produced[0] = along[1];
+    return cop_ops__window(
+        &parts.plane,
+        &plane,
+        &weights->dim[3],
+        false,
+        &volume->plane,
+        &produced[1],
+        err);
+}
+
+static enum cop_status volume_infer(
+    const struct conv_attrs *attrs,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    struct cop_ops__volume volume;
+    int64_t produced[3] = {0, 0, 0};
+    COP_TRY(find_volume(attrs, &src[0].shape, &src[1].shape, &volume, produced, err));
+    for (int i = 0; i < 3; i++)
+        dst[0].shape.dim[2 + i] = produced[i];
+    return COP_OK;
+}
+
 static enum cop_status conv_infer(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -78,10 +121,13 @@ static enum cop_status conv_infer(
     const bool has_bias = cop_ops__has(node, 2);
     for (int32_t i = 0; i < (has_bias ? 3 : 2); i++)
         COP_TRY(cop_ops__want_f32(src, i, err));
-    COP_TRY(cop_ops__want_image(src, 0, err));
+    COP_TRY(cop_ops__want_volume(src, 0, err));
     COP_TRY(cop_ops__want_rank(src, 1, src[0].shape.rank, err));
     COP_TRY(conv_channels(attrs, src, has_bias, err));
     COP_TRY(conv_kernel(attrs, &src[1].shape, err));
+    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = src[0].shape};
+    dst[0].shape.dim[1] = src[1].shape.dim[0];
+    if (dst[0].shape.rank == 5) return volume_infer(attrs, src, dst, err);
     struct cop_window window;
     int64_t produced[2] = {0, 0};
     COP_TRY(cop_ops__window(
@@ -92,8 +138,6 @@ static enum cop_status conv_infer(
         &window,
         produced,
         err));
-    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = src[0].shape};
-    dst[0].shape.dim[1] = src[1].shape.dim[0];
     cop_ops__set_image(&dst[0].shape, produced);
     return COP_OK;
 }
@@ -106,12 +150,29 @@ static enum cop_status conv_macs(
         &node->dst[0]->shape, cop_shape_span(weights, 1, weights->rank), macs, err);
 }
 
+static enum cop_status volume_lower(
+    const struct conv_attrs *attrs, struct cop_emitter *emitter, struct cop_err *err)
+{
+    struct cop_ops__volume volume;
+    int64_t produced[3] = {0, 0, 0};
+    COP_TRY(find_volume(
+        attrs,
+        &cop_emit_src_fact(emitter, 0)->shape,
+        &cop_emit_src_fact(emitter, 1)->shape,
+        &volume,
+        produced,
+        err));
+    return cop_ops__emit_conv_volume(emitter, &volume, err);
+}
+
 static enum cop_status conv_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
     const struct conv_attrs *const attrs = node->attrs;
     struct cop_window window;
     int64_t produced[2] = {0, 0};
+    if (cop_emit_src_fact(emitter, 0)->shape.rank == 5)
+        return volume_lower(attrs, emitter, err);
     COP_TRY(cop_ops__window(
         &attrs->window,
         &cop_emit_src_fact(emitter, 0)->shape,

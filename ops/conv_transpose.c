@@ -1,4 +1,4 @@
-/* ops/conv_transpose.c - ConvTranspose over one or two spatial axes. */
+/* ops/conv_transpose.c - ConvTranspose over one to three spatial axes. */
 #include "ops/row.h"
 
 #include <string.h>
@@ -125,6 +125,39 @@ static enum cop_status transpose_window(
     return COP_OK;
 }
 
+/* The windows over three axes, and what they produce. */
+static enum cop_status find_volume(
+    const struct transpose_attrs *attrs,
+    const struct cop_shape *src,
+    const struct cop_shape *weights,
+    struct cop_ops__volume *volume,
+    int64_t produced[3],
+    struct cop_err *err)
+{
+    struct cop_ops__volume_attrs parts;
+    struct cop_ints longer[2];
+    struct cop_ints wanted[2];
+    int64_t along[2] = {0, 0};
+    const int64_t *const w = weights->dim;
+    const struct cop_shape line = {3, {src->dim[0], src->dim[1], src->dim[2]}};
+    const struct cop_shape plane = {
+        4, {src->dim[0], src->dim[1], src->dim[3], src->dim[4]}};
+    const struct cop_shape taps = {3, {w[0], w[1], w[2]}};
+    const struct cop_shape kernels = {4, {w[0], w[1], w[3], w[4]}};
+    volume->g = attrs->group;
+    COP_TRY(cop_ops__split_window(&attrs->window, &parts, err));
+    COP_TRY(cop_ops__split_list(&attrs->output_padding, "output_padding", longer, err));
+    COP_TRY(cop_ops__split_list(&attrs->output_shape, "output_shape", wanted, err));
+    const struct transpose_attrs depth = {
+        parts.depth, attrs->group, longer[0], wanted[0]};
+    const struct transpose_attrs image = {
+        parts.plane, attrs->group, longer[1], wanted[1]};
+    COP_TRY(transpose_window(&depth, &line, &taps, &volume->depth, along, err));
+    produced[0] = along[1];
+    return transpose_window(
+        &image, &plane, &kernels, &volume->plane, &produced[1], err);
+}
+
 static enum cop_status check_channels(
     const struct transpose_attrs *attrs,
     const struct cop_fact *src,
@@ -155,15 +188,20 @@ static enum cop_status transpose_infer(
     const bool has_bias = cop_ops__has(node, 2);
     for (int32_t i = 0; i < (has_bias ? 3 : 2); i++)
         COP_TRY(cop_ops__want_f32(src, i, err));
-    COP_TRY(cop_ops__want_image(src, 0, err));
+    COP_TRY(cop_ops__want_volume(src, 0, err));
     COP_TRY(cop_ops__want_rank(src, 1, src[0].shape.rank, err));
     COP_TRY(check_channels(attrs, src, has_bias, err));
+    const struct cop_shape *const shape = &src[0].shape;
+    const struct cop_shape *const weights = &src[1].shape;
+    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = *shape};
+    dst[0].shape.dim[1] = weights->dim[1] * attrs->group;
+    if (shape->rank == 5) {
+        struct cop_ops__volume volume;
+        return find_volume(attrs, shape, weights, &volume, &dst[0].shape.dim[2], err);
+    }
     struct cop_window window;
     int64_t produced[2] = {0, 0};
-    COP_TRY(
-        transpose_window(attrs, &src[0].shape, &src[1].shape, &window, produced, err));
-    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = src[0].shape};
-    dst[0].shape.dim[1] = src[1].shape.dim[1] * attrs->group;
+    COP_TRY(transpose_window(attrs, shape, weights, &window, produced, err));
     cop_ops__set_image(&dst[0].shape, produced);
     return COP_OK;
 }
@@ -177,10 +215,29 @@ static enum cop_status transpose_macs(
         &node->src[0]->shape, cop_shape_span(weights, 1, weights->rank), macs, err);
 }
 
+static enum cop_status volume_lower(
+    const struct transpose_attrs *attrs,
+    struct cop_emitter *emitter,
+    struct cop_err *err)
+{
+    struct cop_ops__volume volume;
+    int64_t produced[3] = {0, 0, 0};
+    COP_TRY(find_volume(
+        attrs,
+        &cop_emit_src_fact(emitter, 0)->shape,
+        &cop_emit_src_fact(emitter, 1)->shape,
+        &volume,
+        produced,
+        err));
+    return cop_ops__emit_deconv_volume(emitter, &volume, err);
+}
+
 static enum cop_status transpose_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
     const struct transpose_attrs *const attrs = node->attrs;
+    if (cop_emit_src_fact(emitter, 0)->shape.rank == 5)
+        return volume_lower(attrs, emitter, err);
     const struct cop_shape kernels =
         cop_ops__image(&cop_emit_src_fact(emitter, 1)->shape);
     struct cop_window window;

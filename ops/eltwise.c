@@ -5,6 +5,7 @@
 #include "ops/row.h"
 
 #include <math.h>
+#include <string.h>
 
 struct alpha_attrs {
     float alpha;
@@ -330,7 +331,39 @@ static enum cop_status clip_infer(
                 i,
                 (long long)cop_shape_n(&src[i].shape));
     }
-    return cop_ops__infer_same_f32(node, src, dst, err);
+    return cop_ops__infer_same(node, src, dst, err);
+}
+
+static enum cop_status clip_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    double bounds[2] = {-INFINITY, INFINITY};
+    void *elements = NULL;
+    for (int32_t i = 0; i < 3; i++) {
+        if (!cop_ops__has(node, i)) continue;
+        if (src[i].data == NULL || !cop_ops__can_store(src[i].dtype)) return COP_OK;
+        if (i > 0) bounds[i - 1] = cop_element_at(src[i].dtype, src[i].data, 0);
+    }
+    COP_TRY(cop_ops__fold_room(node, src, dst, arena, &elements, err));
+    const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
+    const size_t bytes = cop_dtype_bytes(dst[0].dtype);
+    for (int64_t i = 0; i < n; i++) {
+        const double x = cop_element_at(src[0].dtype, src[0].data, i);
+        const double raised = x < bounds[0] ? bounds[0] : x;
+        const double result = raised > bounds[1] ? bounds[1] : raised;
+        if (result < x || result > x)
+            cop_ops__store(dst[0].dtype, elements, i, result);
+        else /* large integers are no doubles */
+            memcpy(
+                (char *)elements + (size_t)i * bytes,
+                (const char *)src[0].data + (size_t)i * bytes,
+                bytes);
+    }
+    return COP_OK;
 }
 
 /* A computed bound is one more operand of a maximum or minimum. */
@@ -344,7 +377,8 @@ static enum cop_status clip_computed(
         struct cop_ref bound = COP_REF_ABSENT;
         struct cop_ref next = cop_emit_dst(emitter, 0);
         if (!cop_ops__has(node, i)) continue;
-        COP_TRY(cop_emit_view(emitter, cop_emit_src(emitter, i), &scalar, &bound, err));
+        COP_TRY(cop_emit_number(emitter, i, &bound, err));
+        COP_TRY(cop_emit_view(emitter, bound, &scalar, &bound, err));
         if (!is_last)
             COP_TRY(cop_emit_temp(
                 emitter, &cop_emit_src_fact(emitter, 0)->shape, &next, err));
@@ -369,10 +403,17 @@ static enum cop_status clip_lower(
         if (!cop_ops__has(node, i)) continue;
         const struct cop_fact *const fact = cop_emit_src_fact(emitter, i);
         if (fact->data == NULL) return clip_computed(node, emitter, err);
-        bounds[i - 1] = cop_f32_at(fact->data, 0);
+        bounds[i - 1] = (float)cop_element_at(fact->dtype, fact->data, 0);
     }
     if (bounds[0] > bounds[1]) bounds[0] = bounds[1];
-    return emit(emitter, COP_ELTWISE_CLIP, bounds[0], bounds[1], err);
+    return cop_emit_eltwise(
+        emitter,
+        COP_ELTWISE_CLIP,
+        bounds[0],
+        bounds[1],
+        cop_emit_src(emitter, 0),
+        cop_emit_dst(emitter, 0),
+        err);
 }
 
 static enum cop_status clip_tie(
@@ -594,7 +635,7 @@ const struct cop_op cop_op_clip = {
     .attrs = clip_specs,
     .upgrade = clip_upgrade,
     .infer = clip_infer,
-    .fold = cop_fold_none,
+    .fold = clip_fold,
     .macs = cop_macs_none,
     .lower = clip_lower,
     .coupling = &clip_coupling,

@@ -49,6 +49,19 @@ static enum cop_status dropout_upgrade(
     return COP_OK;
 }
 
+static bool is_known(const struct cop_node *node, const struct cop_fact *src, int slot)
+{
+    return cop_ops__has(node, slot) && src[slot].data != NULL &&
+           cop_shape_n(&src[slot].shape) == 1;
+}
+
+/* Does it let everything through even in training?  Where the ratio is known to be 0. */
+static bool is_idle(const struct cop_node *node, const struct cop_fact *src)
+{
+    return is_known(node, src, 1) &&
+           cop_element_at(src[1].dtype, src[1].data, 0) == 0.0;
+}
+
 static enum cop_status dropout_infer(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -56,15 +69,12 @@ static enum cop_status dropout_infer(
     struct cop_err *err)
 {
     COP_TRY(cop_ops__infer_same_f32(node, src, dst, err));
-    if (cop_ops__has(node, 2) && src[2].data != NULL && src[2].dtype == COP_BOOL &&
-        cop_element_at(COP_BOOL, src[2].data, 0) != 0.0)
+    if (is_known(node, src, 2) && !is_idle(node, src) &&
+        cop_element_at(src[2].dtype, src[2].data, 0) != 0.0)
         return COP_FAIL(
             err, COP_EUNSUPPORTED, "training_mode is 1, only 0 is supported");
-    if (node->n_dst > 1 && node->dst[1] != NULL) {
-        if (node->dst[1]->n_uses > 0 || node->dst[1]->is_output)
-            return COP_FAIL(err, COP_EUNSUPPORTED, "the mask result is read");
+    if (node->n_dst > 1 && node->dst[1] != NULL)
         dst[1] = (struct cop_fact){.dtype = COP_BOOL, .shape = src[0].shape};
-    }
     return COP_OK;
 }
 
@@ -75,18 +85,44 @@ static enum cop_status dropout_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    (void)arena;
-    (void)err;
-    if (!cop_ops__has(node, 2) || src[2].data != NULL) dst[0].data = src[0].data;
+    struct cop_fact *const mask = node->n_dst > 1 ? &dst[1] : NULL;
+    void *elements = NULL;
+    if (cop_ops__has(node, 2) && src[2].data == NULL) return COP_OK;
+    dst[0].data = src[0].data;
+    if (mask == NULL || mask->dtype != COP_BOOL || src[0].data == NULL) return COP_OK;
+    COP_TRY(cop_ops__fold_room(node, src, mask, arena, &elements, err));
+    if (elements != NULL) memset(elements, 1, (size_t)cop_shape_n(&mask->shape));
     return COP_OK;
+}
+
+/* What was let through: everything, which a table that picks nothing says. */
+static enum cop_status lower_mask(struct cop_emitter *emitter, struct cop_err *err)
+{
+    const int64_t *tables[COP_MAX_RANK] = {NULL};
+    int64_t *table = NULL;
+    struct cop_ref src = cop_emit_src(emitter, 0);
+    struct cop_ref dst = cop_emit_dst(emitter, 1);
+    const struct cop_shape *const shape = &cop_emit_src_fact(emitter, 0)->shape;
+    if (shape->rank == 0) return COP_FAIL(err, COP_EUNSUPPORTED, "mask of a scalar");
+    COP_TRY(cop_ops__table(emitter, 0, &table, err));
+    for (int64_t i = 0; i < shape->dim[0]; i++)
+        table[i] = -1;
+    tables[0] = table;
+    return cop_emit_pick(emitter, tables, 1.0F, src, dst, err);
 }
 
 /* Whether it trains may be computed from something that folds later, but not here. */
 static enum cop_status dropout_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
-    if (cop_ops__has(node, 2) && cop_emit_src_fact(emitter, 2)->data == NULL)
+    struct cop_fact src[3];
+    for (int32_t i = 0; i < 3; i++)
+        if (cop_ops__has(node, i)) src[i] = *cop_emit_src_fact(emitter, i);
+    if (cop_ops__has(node, 2) && src[2].data == NULL && !is_idle(node, src))
         return COP_FAIL(err, COP_EUNSUPPORTED, "training_mode is not constant");
+    if (node->n_dst > 1 && node->dst[1] != NULL &&
+        (node->dst[1]->n_uses > 0 || node->dst[1]->is_output))
+        COP_TRY(lower_mask(emitter, err));
     return cop_ops__lower_same(node, emitter, err);
 }
 

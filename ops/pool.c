@@ -1,5 +1,9 @@
-/* ops/pool.c - MaxPool, AveragePool, LpPool over one or two spatial axes, and their global
- * forms over any number. */
+/* ops/pool.c - MaxPool, AveragePool, LpPool over one to three spatial axes, and their global
+ * forms over any number.
+ *
+ * A window over three axes is two steps: over the last two, then over the first.  Largest
+ * elements and sums do not mind, and neither do averages: how many elements of a window are
+ * counted is a product over its axes. */
 #include "ops/row.h"
 
 struct pool_attrs {
@@ -46,29 +50,100 @@ static const struct cop_attr_spec lp_specs[] = {
      .int_default = 2},
     {.type = COP_ATTR_END}};
 
-static enum cop_status pool_window(
-    const struct pool_attrs *attrs,
-    const struct cop_shape *src,
+/** One pooling of images. */
+struct step {
+    struct cop_window given;   /* with the paddings that the file asks for */
+    struct cop_window reached; /* and with what ceil mode adds to them */
+    struct cop_shape src;      /* rank 4 */
+    struct cop_shape dst;
+};
+
+/** Nearly always one; two over three spatial axes. */
+struct steps {
+    int n;
+    struct step at[2];
+};
+
+static enum cop_status find_step(
+    const struct cop_ops__window_attrs *attrs,
+    const struct cop_shape *src, /* rank 3 or 4 */
+    const int64_t *kernel,
     bool is_ceil,
-    struct cop_window *window,
-    int64_t produced[2],
+    struct step *step,
     struct cop_err *err)
 {
-    if (attrs->window.kernel_shape.n != src->rank - 2)
+    int64_t produced[2] = {0, 0};
+    COP_TRY(cop_ops__window(attrs, src, kernel, false, &step->given, produced, err));
+    COP_TRY(
+        cop_ops__window(attrs, src, kernel, is_ceil, &step->reached, produced, err));
+    step->src = step->dst = cop_ops__image(src);
+    cop_ops__set_image(&step->dst, produced);
+    return COP_OK;
+}
+
+static void swap_axes(struct cop_window *window)
+{
+    int64_t *const entries[] = {
+        window->kernel,
+        window->strides,
+        window->dilates,
+        window->pads_l,
+        window->pads_r};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        const int64_t first = entries[i][0];
+        entries[i][0] = entries[i][1];
+        entries[i][1] = first;
+    }
+}
+
+/* [n][c * d][h][w] first, then [n][c][d][h' * w']. */
+static enum cop_status find_volume_steps(
+    const struct pool_attrs *attrs,
+    const struct cop_shape *src,
+    struct steps *steps,
+    struct cop_err *err)
+{
+    struct cop_ops__volume_attrs parts;
+    const int64_t *const kernel = attrs->window.kernel_shape.at;
+    const int64_t *const dim = src->dim;
+    const bool is_ceil = attrs->ceil_mode != 0;
+    const struct cop_shape planes = {4, {dim[0], dim[1] * dim[2], dim[3], dim[4]}};
+    const struct cop_shape line = {3, {dim[0], dim[1], dim[2]}};
+    struct step *const plane = &steps->at[0];
+    struct step *const depth = &steps->at[1];
+    steps->n = 2;
+    COP_TRY(cop_ops__split_window(&attrs->window, &parts, err));
+    COP_TRY(find_step(&parts.plane, &planes, kernel + 1, is_ceil, plane, err));
+    COP_TRY(find_step(&parts.depth, &line, kernel, is_ceil, depth, err));
+    swap_axes(&depth->given);
+    swap_axes(&depth->reached);
+    const int64_t produced = depth->dst.dim[3];
+    depth->src = line;
+    depth->src.rank = 4;
+    depth->src.dim[3] = plane->dst.dim[2] * plane->dst.dim[3];
+    depth->dst = depth->src;
+    depth->dst.dim[2] = produced;
+    return COP_OK;
+}
+
+static enum cop_status find_steps(
+    const struct pool_attrs *attrs,
+    const struct cop_shape *src,
+    struct steps *steps,
+    struct cop_err *err)
+{
+    const struct cop_ints *const kernel = &attrs->window.kernel_shape;
+    if (kernel->n != src->rank - 2)
         return COP_FAIL(
             err,
             COP_ESHAPE,
             "kernel_shape has %lld entries, src has %d spatial axes",
-            (long long)attrs->window.kernel_shape.n,
+            (long long)kernel->n,
             src->rank - 2);
-    return cop_ops__window(
-        &attrs->window,
-        src,
-        attrs->window.kernel_shape.at,
-        is_ceil,
-        window,
-        produced,
-        err);
+    if (src->rank == 5) return find_volume_steps(attrs, src, steps, err);
+    steps->n = 1;
+    return find_step(
+        &attrs->window, src, kernel->at, attrs->ceil_mode != 0, &steps->at[0], err);
 }
 
 static enum cop_status pool_infer(
@@ -77,16 +152,39 @@ static enum cop_status pool_infer(
     struct cop_fact *dst,
     struct cop_err *err)
 {
-    const struct pool_attrs *const attrs = node->attrs;
-    COP_TRY(cop_ops__want_f32(src, 0, err));
-    COP_TRY(cop_ops__want_image(src, 0, err));
-    struct cop_window window;
-    int64_t produced[2] = {0, 0};
-    COP_TRY(pool_window(
-        attrs, &src[0].shape, attrs->ceil_mode != 0, &window, produced, err));
-    dst[0] = (struct cop_fact){.dtype = COP_F32, .shape = src[0].shape};
-    cop_ops__set_image(&dst[0].shape, produced);
+    struct steps steps;
+    const int32_t rank = src[0].shape.rank;
+    COP_TRY(cop_ops__want_volume(src, 0, err));
+    COP_TRY(find_steps(node->attrs, &src[0].shape, &steps, err));
+    dst[0] = src[0];
+    dst[0].data = NULL;
+    const struct cop_shape *const plane = &steps.at[0].dst;
+    dst[0].shape.dim[rank - 1] = plane->dim[3];
+    if (rank >= 4) dst[0].shape.dim[rank - 2] = plane->dim[2];
+    if (rank == 5) dst[0].shape.dim[2] = steps.at[1].dst.dim[2];
     return COP_OK;
+}
+
+/* The largest byte is exact in float32. */
+static enum cop_status max_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    if (src[0].dtype != COP_U8 && src[0].dtype != COP_I8)
+        COP_TRY(cop_ops__want_f32(src, 0, err));
+    return pool_infer(node, src, dst, err);
+}
+
+static enum cop_status average_infer(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_err *err)
+{
+    COP_TRY(cop_ops__want_f32(src, 0, err));
+    return pool_infer(node, src, dst, err);
 }
 
 static enum cop_status check_p(const struct cop_node *node, struct cop_err *err)
@@ -104,45 +202,93 @@ static enum cop_status lp_infer(
     struct cop_err *err)
 {
     COP_TRY(check_p(node, err));
-    return pool_infer(node, src, dst, err);
+    return average_infer(node, src, dst, err);
+}
+
+/** Emits the primitives of one step. */
+typedef enum cop_status emit_step_fn(
+    const struct pool_attrs *attrs,
+    struct cop_emitter *emitter,
+    const struct step *step,
+    const struct cop_ref ends[2],
+    struct cop_err *err);
+
+/* All steps, from @p src to a tensor that has the elements of result 0: @p dst, if it is there
+ * and has the shape of an image. */
+static enum cop_status emit_steps(
+    const struct cop_node *node,
+    struct cop_emitter *emitter,
+    emit_step_fn *emit_step,
+    struct cop_ref src,
+    struct cop_ref dst,
+    struct cop_ref *result,
+    struct cop_err *err)
+{
+    struct steps steps;
+    const struct pool_attrs *const attrs = node->attrs;
+    COP_TRY(find_steps(attrs, &cop_emit_src_fact(emitter, 0)->shape, &steps, err));
+    *result = src;
+    for (int i = 0; i < steps.n; i++) {
+        const struct step *const step = &steps.at[i];
+        const bool is_there =
+            i == steps.n - 1 && dst.id >= 0 &&
+            cop_shape_equal(&step->dst, &cop_emit_dst_fact(emitter, 0)->shape);
+        struct cop_ref ends[2] = {COP_REF_ABSENT, dst};
+        COP_TRY(cop_emit_view(emitter, *result, &step->src, &ends[0], err));
+        if (!is_there) COP_TRY(cop_emit_temp(emitter, &step->dst, &ends[1], err));
+        COP_TRY(emit_step(attrs, emitter, step, ends, err));
+        *result = ends[1];
+    }
+    return COP_OK;
+}
+
+static enum cop_status lower_steps(
+    const struct cop_node *node,
+    struct cop_emitter *emitter,
+    emit_step_fn *emit_step,
+    struct cop_err *err)
+{
+    const struct cop_ref dst = cop_emit_dst(emitter, 0);
+    struct cop_ref result = COP_REF_ABSENT;
+    COP_TRY(emit_steps(
+        node, emitter, emit_step, cop_emit_src(emitter, 0), dst, &result, err));
+    if (result.id == dst.id) return COP_OK;
+    return cop_emit_reshape(emitter, result, dst, err);
+}
+
+static enum cop_status emit_max(
+    const struct pool_attrs *attrs,
+    struct cop_emitter *emitter,
+    const struct step *step,
+    const struct cop_ref ends[2],
+    struct cop_err *err)
+{
+    (void)attrs;
+    return cop_emit_pool(emitter, COP_POOL_MAX, &step->reached, ends[0], ends[1], err);
 }
 
 static enum cop_status max_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
-    const struct pool_attrs *const attrs = node->attrs;
-    struct cop_window window;
-    int64_t produced[2] = {0, 0};
-    COP_TRY(pool_window(
-        attrs,
-        &cop_emit_src_fact(emitter, 0)->shape,
-        attrs->ceil_mode != 0,
-        &window,
-        produced,
-        err));
-    struct cop_ref ends[2];
-    COP_TRY(cop_ops__emit_image(emitter, ends, err));
-    COP_TRY(cop_emit_pool(emitter, COP_POOL_MAX, &window, ends[0], ends[1], err));
-    return cop_ops__finish_image(emitter, ends, err);
+    return lower_steps(node, emitter, emit_max, err);
 }
 
 /* Given padding counts, what ceil mode adds beyond it does not: pad with zeros first, then
  * average over what is there. */
-static enum cop_status lower_padded(
+static enum cop_status emit_padded(
     struct cop_emitter *emitter,
-    const struct cop_window *given,
-    const struct cop_window *reached,
+    const struct step *step,
     const struct cop_ref ends[2],
     struct cop_err *err)
 {
-    struct cop_shape shape = cop_ops__image(&cop_emit_src_fact(emitter, 0)->shape);
+    struct cop_shape shape = step->src;
     int64_t pads_l[4] = {0, 0, 0, 0};
-    struct cop_window window = *reached;
+    struct cop_window window = step->reached;
     for (int i = 0; i < 2; i++) {
-        pads_l[2 + i] = given->pads_l[i];
-        shape.dim[2 + i] += given->pads_l[i] + given->pads_r[i];
+        pads_l[2 + i] = step->given.pads_l[i];
+        shape.dim[2 + i] += step->given.pads_l[i] + step->given.pads_r[i];
         window.pads_l[i] = 0;
-        window.pads_r[i] = reached->pads_r[i] - given->pads_r[i];
+        window.pads_r[i] = step->reached.pads_r[i] - step->given.pads_r[i];
     }
     struct cop_ref padded = COP_REF_ABSENT;
     COP_TRY(cop_emit_temp(emitter, &shape, &padded, err));
@@ -151,32 +297,31 @@ static enum cop_status lower_padded(
         emitter, COP_POOL_AVG_EXCLUDE_PADDING, &window, padded, ends[1], err);
 }
 
+static enum cop_status emit_average(
+    const struct pool_attrs *attrs,
+    struct cop_emitter *emitter,
+    const struct step *step,
+    const struct cop_ref ends[2],
+    struct cop_err *err)
+{
+    const bool counts = attrs->count_include_pad != 0;
+    const int64_t *const given = step->given.pads_r;
+    const int64_t *const reached = step->reached.pads_r;
+    if (counts && (reached[0] > given[0] || reached[1] > given[1]))
+        return emit_padded(emitter, step, ends, err);
+    return cop_emit_pool(
+        emitter,
+        counts ? COP_POOL_AVG_INCLUDE_PADDING : COP_POOL_AVG_EXCLUDE_PADDING,
+        &step->reached,
+        ends[0],
+        ends[1],
+        err);
+}
+
 static enum cop_status average_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
-    const struct pool_attrs *const attrs = node->attrs;
-    const struct cop_shape *const src = &cop_emit_src_fact(emitter, 0)->shape;
-    struct cop_window given = {.kernel = {0, 0}};
-    struct cop_window reached = {.kernel = {0, 0}};
-    int64_t produced[2] = {0, 0};
-    COP_TRY(pool_window(attrs, src, false, &given, produced, err));
-    COP_TRY(pool_window(attrs, src, attrs->ceil_mode != 0, &reached, produced, err));
-    const bool overhangs =
-        reached.pads_r[0] > given.pads_r[0] || reached.pads_r[1] > given.pads_r[1];
-    struct cop_ref ends[2];
-    COP_TRY(cop_ops__emit_image(emitter, ends, err));
-    if (attrs->count_include_pad != 0 && overhangs)
-        COP_TRY(lower_padded(emitter, &given, &reached, ends, err));
-    else
-        COP_TRY(cop_emit_pool(
-            emitter,
-            attrs->count_include_pad != 0 ? COP_POOL_AVG_INCLUDE_PADDING
-                                          : COP_POOL_AVG_EXCLUDE_PADDING,
-            &reached,
-            ends[0],
-            ends[1],
-            err));
-    return cop_ops__finish_image(emitter, ends, err);
+    return lower_steps(node, emitter, emit_average, err);
 }
 
 /* ---- LpPool ------------------------------------------------------------------------ */
@@ -196,45 +341,52 @@ static enum cop_status emit_power(
     return cop_emit_eltwise(emitter, COP_ELTWISE_POW, 1.0F, power, size, dst, err);
 }
 
-/* The p-th root of a window's sum of |x|^p, the sum being an average times the number of
- * its elements; padding adds 0 to it. */
+/* An average times the number of its elements; padding adds 0 to it. */
+static enum cop_status emit_sum(
+    const struct pool_attrs *attrs,
+    struct cop_emitter *emitter,
+    const struct step *step,
+    const struct cop_ref ends[2],
+    struct cop_err *err)
+{
+    const struct cop_window *const window = &step->reached;
+    struct cop_ref means = COP_REF_ABSENT;
+    (void)attrs;
+    COP_TRY(cop_emit_temp(emitter, &step->dst, &means, err));
+    COP_TRY(cop_emit_pool(
+        emitter, COP_POOL_AVG_INCLUDE_PADDING, window, ends[0], means, err));
+    return cop_emit_eltwise(
+        emitter,
+        COP_ELTWISE_LINEAR,
+        (float)(window->kernel[0] * window->kernel[1]),
+        0.0F,
+        means,
+        ends[1],
+        err);
+}
+
+/* The p-th root of a window's sum of |x|^p. */
 static enum cop_status lp_lower(
     const struct cop_node *node, struct cop_emitter *emitter, struct cop_err *err)
 {
     const struct pool_attrs *const attrs = node->attrs;
-    const struct cop_shape src = cop_ops__image(&cop_emit_src_fact(emitter, 0)->shape);
-    const struct cop_shape dst = cop_ops__image(&cop_emit_dst_fact(emitter, 0)->shape);
-    struct cop_window window;
-    int64_t produced[2] = {0, 0};
-    COP_TRY(pool_window(
-        attrs,
-        &cop_emit_src_fact(emitter, 0)->shape,
-        attrs->ceil_mode != 0,
-        &window,
-        produced,
-        err));
-    struct cop_ref ends[2];
+    const struct cop_shape *const src = &cop_emit_src_fact(emitter, 0)->shape;
+    const struct cop_shape *const dst = &cop_emit_dst_fact(emitter, 0)->shape;
     struct cop_ref powers = COP_REF_ABSENT;
-    struct cop_ref means = COP_REF_ABSENT;
     struct cop_ref sums = COP_REF_ABSENT;
-    COP_TRY(cop_ops__emit_image(emitter, ends, err));
-    COP_TRY(cop_emit_temp(emitter, &src, &powers, err));
-    COP_TRY(cop_emit_temp(emitter, &dst, &means, err));
-    COP_TRY(cop_emit_temp(emitter, &dst, &sums, err));
-    COP_TRY(emit_power(emitter, (float)attrs->p, ends[0], powers, &src, err));
-    COP_TRY(cop_emit_pool(
-        emitter, COP_POOL_AVG_INCLUDE_PADDING, &window, powers, means, err));
-    COP_TRY(cop_emit_eltwise(
+    COP_TRY(cop_emit_temp(emitter, src, &powers, err));
+    COP_TRY(emit_power(
+        emitter, (float)attrs->p, cop_emit_src(emitter, 0), powers, src, err));
+    COP_TRY(emit_steps(node, emitter, emit_sum, powers, COP_REF_ABSENT, &sums, err));
+    COP_TRY(cop_emit_view(emitter, sums, dst, &sums, err));
+    return cop_emit_eltwise(
         emitter,
-        COP_ELTWISE_LINEAR,
-        (float)(window.kernel[0] * window.kernel[1]),
-        0.0F,
-        means,
+        COP_ELTWISE_POW,
+        1.0F,
+        1.0F / (float)attrs->p,
         sums,
-        err));
-    COP_TRY(cop_emit_eltwise(
-        emitter, COP_ELTWISE_POW, 1.0F, 1.0F / (float)attrs->p, sums, ends[1], err));
-    return cop_ops__finish_image(emitter, ends, err);
+        cop_emit_dst(emitter, 0),
+        err);
 }
 
 /* ---- global pools ------------------------------------------------------------------ */
@@ -334,7 +486,7 @@ const struct cop_op cop_op_max_pool = {
     .attrs_size = sizeof(struct pool_attrs),
     .attrs = max_specs,
     .upgrade = cop_upgrade_none,
-    .infer = pool_infer,
+    .infer = max_infer,
     .fold = cop_fold_none,
     .macs = cop_macs_none,
     .lower = max_lower,
@@ -349,7 +501,7 @@ const struct cop_op cop_op_average_pool = {
     .attrs_size = sizeof(struct pool_attrs),
     .attrs = average_specs,
     .upgrade = cop_upgrade_none,
-    .infer = pool_infer,
+    .infer = average_infer,
     .fold = cop_fold_none,
     .macs = cop_macs_none,
     .lower = average_lower,

@@ -1,7 +1,8 @@
 /* ops/quantize.c - QuantizeLinear and DequantizeLinear, as float32 that holds the quantised
  * numbers exactly: a quantised network is imported as what it computes.
  *
- * Known operands fold, so quantised weights become float32 constants. */
+ * Known operands fold, so quantised weights become float32 constants.  Scale and zero point
+ * are one number, one per step of an axis, or one per block of steps (opset 21). */
 #include "ops/row.h"
 
 #include <math.h>
@@ -42,26 +43,64 @@ static const struct cop_attr_spec dequantize_specs[] = {
 
 /* ---- shapes ------------------------------------------------------------------------- */
 
-/* The shape in which scale or zero point meets the source: one number, or one per step of
- * the axis. */
-static enum cop_status parameter_shape(
+/** How scale or zero point meet the source. */
+struct parameter {
+    struct cop_shape shape; /* broadcasts to the source where blocks have one element */
+    int32_t axis;           /* of the blocks */
+    int64_t block; /* elements of that axis that share a number; 0: no blocks */
+};
+
+/* As many blocks as cover the axis, the last one maybe shorter; other axes are the
+ * source's. */
+static enum cop_status check_blocks(
+    const struct cop_fact *src,
+    int32_t slot,
+    const struct parameter *parameter,
+    struct cop_err *err)
+{
+    const struct cop_shape *const shape = &src[slot].shape;
+    COP_TRY(cop_ops__want_rank(src, slot, src[0].shape.rank, err));
+    for (int32_t i = 0; i < shape->rank; i++) {
+        const int64_t block = i == parameter->axis ? parameter->block : 1;
+        const int64_t n = src[0].shape.dim[i];
+        const int64_t wanted = n / block + (n % block != 0);
+        if (shape->dim[i] != wanted)
+            return COP_FAIL(
+                err,
+                COP_ESHAPE,
+                "src %d axis %d is %lld, wanted %lld in blocks of %lld",
+                slot,
+                i,
+                (long long)shape->dim[i],
+                (long long)wanted,
+                (long long)block);
+    }
+    return COP_OK;
+}
+
+/* One number, one per step of the axis, or one per block of it. */
+static enum cop_status find_parameter(
     const struct cop_node *node,
     const struct cop_fact *src,
     int32_t slot,
-    struct cop_shape *shape,
+    struct parameter *parameter,
     struct cop_err *err)
 {
     const struct quant_attrs *const attrs = node->attrs;
     const int32_t rank = src[0].shape.rank;
     const int64_t n = cop_shape_n(&src[slot].shape);
-    int32_t axis = 0;
-    *shape = (struct cop_shape){.rank = 0};
-    if (n == 1) return COP_OK;
-    COP_TRY(cop_shape_axis(rank, attrs->axis, &axis, err));
-    COP_TRY(cop_ops__want_vector(src, slot, src[0].shape.dim[axis], err));
-    shape->rank = rank - axis;
-    for (int32_t i = 0; i < shape->rank; i++)
-        shape->dim[i] = i == 0 ? n : 1;
+    *parameter = (struct parameter){.block = 0};
+    if (attrs->block_size == 0 && n == 1) return COP_OK;
+    COP_TRY(cop_shape_axis(rank, attrs->axis, &parameter->axis, err));
+    if (attrs->block_size > 0) {
+        parameter->block = attrs->block_size;
+        parameter->shape = src[slot].shape;
+        return check_blocks(src, slot, parameter, err);
+    }
+    COP_TRY(cop_ops__want_vector(src, slot, src[0].shape.dim[parameter->axis], err));
+    parameter->shape.rank = rank - parameter->axis;
+    for (int32_t i = 0; i < parameter->shape.rank; i++)
+        parameter->shape.dim[i] = i == 0 ? n : 1;
     return COP_OK;
 }
 
@@ -69,17 +108,17 @@ static enum cop_status check_parameters(
     const struct cop_node *node, const struct cop_fact *src, struct cop_err *err)
 {
     const struct quant_attrs *const attrs = node->attrs;
-    struct cop_shape shape;
-    if (attrs->block_size != 0)
+    struct parameter parameter;
+    if (attrs->block_size < 0)
         return COP_FAIL(
             err,
-            COP_EUNSUPPORTED,
-            "block_size is %lld, only 0 is supported",
+            COP_ESHAPE,
+            "block_size is %lld, wanted 0 or more",
             (long long)attrs->block_size);
     COP_TRY(cop_ops__want_f32(src, 1, err));
-    COP_TRY(parameter_shape(node, src, 1, &shape, err));
+    COP_TRY(find_parameter(node, src, 1, &parameter, err));
     if (!cop_ops__has(node, 2)) return COP_OK;
-    return parameter_shape(node, src, 2, &shape, err);
+    return find_parameter(node, src, 2, &parameter, err);
 }
 
 static bool is_byte(enum cop_dtype dtype)
@@ -141,24 +180,28 @@ static void range_of(enum cop_dtype dtype, float range[2])
 
 /* ---- folding ------------------------------------------------------------------------ */
 
-/** Scale and zero point of an element. */
-struct parameters {
-    float scale;
-    float zero;
-};
-
-static struct parameters parameters_at(
-    const struct cop_fact *src, const struct cop_shape shapes[2], int64_t i)
+/* The element of a parameter that element @p i of the source meets. */
+static int64_t parameter_at(
+    const struct parameter *parameter, const struct cop_shape *shape, int64_t i)
 {
-    struct parameters found = {1.0F, 0.0F};
-    found.scale =
-        cop_f32_at(src[1].data, cop_ops__broadcast_at(&shapes[0], &src[0].shape, i));
-    if (src[2].data != NULL)
-        found.zero = (float)cop_element_at(
-            src[2].dtype,
-            src[2].data,
-            cop_ops__broadcast_at(&shapes[1], &src[0].shape, i));
-    return found;
+    if (parameter->block == 0)
+        return cop_ops__broadcast_at(&parameter->shape, shape, i);
+    const int64_t inner = cop_shape_span(shape, parameter->axis + 1, shape->rank);
+    const int64_t extent = shape->dim[parameter->axis];
+    const int64_t block = i / inner % extent / parameter->block;
+    const int64_t outer = i / inner / extent;
+    return (outer * parameter->shape.dim[parameter->axis] + block) * inner + i % inner;
+}
+
+static float zero_at(
+    const struct cop_fact *zeros,
+    const struct parameter *parameter,
+    const struct cop_shape *shape,
+    int64_t i)
+{
+    if (zeros->data == NULL) return 0.0F;
+    return (float)cop_element_at(
+        zeros->dtype, zeros->data, parameter_at(parameter, shape, i));
 }
 
 static enum cop_status fold_with(
@@ -170,22 +213,25 @@ static enum cop_status fold_with(
     struct cop_err *err)
 {
     struct cop_fact src[3] = {given[0], given[1], {COP_DTYPE_NONE, {0, {0}}, NULL}};
-    struct cop_shape shapes[2] = {{.rank = 0}, {.rank = 0}};
+    struct parameter parameters[2] = {{.block = 0}, {.block = 0}};
     float range[2];
     void *elements = NULL;
     if (cop_ops__has(node, 2)) src[2] = given[2];
     if (src[0].data == NULL || src[1].data == NULL) return COP_OK;
     if (cop_ops__has(node, 2) && src[2].data == NULL) return COP_OK;
-    COP_TRY(parameter_shape(node, src, 1, &shapes[0], err));
-    if (cop_ops__has(node, 2)) COP_TRY(parameter_shape(node, src, 2, &shapes[1], err));
+    COP_TRY(find_parameter(node, src, 1, &parameters[0], err));
+    if (cop_ops__has(node, 2))
+        COP_TRY(find_parameter(node, src, 2, &parameters[1], err));
     COP_TRY(cop_ops__fold_room(node, given, dst, arena, &elements, err));
     const int64_t n = elements != NULL ? cop_shape_n(&dst[0].shape) : 0;
     range_of(dst[0].dtype, range);
     for (int64_t i = 0; i < n; i++) {
-        const struct parameters p = parameters_at(src, shapes, i);
         const double x = cop_element_at(src[0].dtype, src[0].data, i);
-        const float level = nearbyintf((float)x / p.scale) + p.zero;
-        const double real = (double)((float)(x - (double)p.zero) * p.scale);
+        const float scale =
+            cop_f32_at(src[1].data, parameter_at(&parameters[0], &src[0].shape, i));
+        const float zero = zero_at(&src[2], &parameters[1], &src[0].shape, i);
+        const float level = nearbyintf((float)x / scale) + zero;
+        const double real = (double)((float)(x - (double)zero) * scale);
         cop_ops__store(
             dst[0].dtype,
             elements,
@@ -217,21 +263,43 @@ static enum cop_status dequantize_fold(
 
 /* ---- lowering ----------------------------------------------------------------------- */
 
+/* Every element of the blocks' axis gets the number of its block. */
+static enum cop_status spread_blocks(
+    struct cop_emitter *emitter,
+    const struct parameter *parameter,
+    struct cop_ref *numbers,
+    struct cop_err *err)
+{
+    const int64_t *tables[COP_MAX_RANK] = {NULL};
+    int64_t *table = NULL;
+    struct cop_ref spread = COP_REF_ABSENT;
+    const struct cop_shape *const shape = &cop_emit_src_fact(emitter, 0)->shape;
+    COP_TRY(cop_ops__table(emitter, parameter->axis, &table, err));
+    for (int64_t i = 0; i < shape->dim[parameter->axis]; i++)
+        table[i] = i / parameter->block;
+    tables[parameter->axis] = table;
+    COP_TRY(cop_emit_temp(emitter, shape, &spread, err));
+    COP_TRY(cop_emit_pick(emitter, tables, 0.0F, *numbers, spread, err));
+    *numbers = spread;
+    return COP_OK;
+}
+
 /* Scale or zero point as a tensor that broadcasts. */
 static enum cop_status emit_parameter(
     const struct cop_node *node,
     struct cop_emitter *emitter,
     int32_t slot,
-    struct cop_ref *parameter,
+    struct cop_ref *numbers,
     struct cop_err *err)
 {
     struct cop_fact src[3];
-    struct cop_shape shape;
+    struct parameter parameter;
     for (int32_t i = 0; i < 3; i++)
         src[i] = *cop_emit_src_fact(emitter, i);
-    COP_TRY(parameter_shape(node, src, slot, &shape, err));
-    COP_TRY(cop_emit_number(emitter, slot, parameter, err));
-    return cop_emit_view(emitter, *parameter, &shape, parameter, err);
+    COP_TRY(find_parameter(node, src, slot, &parameter, err));
+    COP_TRY(cop_emit_number(emitter, slot, numbers, err));
+    if (parameter.block > 0) return spread_blocks(emitter, &parameter, numbers, err);
+    return cop_emit_view(emitter, *numbers, &parameter.shape, numbers, err);
 }
 
 /* clip(round(x / scale) + zero), rounding halves to even. */
@@ -291,21 +359,41 @@ static enum cop_status dequantize_lower(
 
 /* ---- coupling ----------------------------------------------------------------------- */
 
+/* Scale or zero point as they lie along the source's axes; what a block shares is never
+ * cut. */
+static enum cop_status tie_parameter(
+    const struct cop_node *node,
+    int32_t slot,
+    int32_t axis,
+    struct cop_ties *ties,
+    struct cop_err *err)
+{
+    const struct quant_attrs *const attrs = node->attrs;
+    const int32_t rank = node->src[0]->shape.rank;
+    if (!cop_ops__has(node, slot)) return COP_OK;
+    if (attrs->block_size == 0 && cop_shape_n(&node->src[slot]->shape) == 1)
+        return COP_OK;
+    if (attrs->block_size == 0) return cop_ties_add_axis(ties, slot, 0, 0, axis, err);
+    for (int32_t i = 0; i < rank; i++)
+        if (i != axis) COP_TRY(cop_ties_add_axis(ties, slot, i, 0, i, err));
+    return COP_OK;
+}
+
 static enum cop_status quant_tie(
     const struct cop_node *node, struct cop_ties *ties, struct cop_err *err)
 {
     const struct quant_attrs *const attrs = node->attrs;
     const int32_t rank = node->src[0]->shape.rank;
+    const bool has_axis =
+        attrs->block_size > 0 || cop_shape_n(&node->src[1]->shape) > 1 ||
+        (cop_ops__has(node, 2) && cop_shape_n(&node->src[2]->shape) > 1);
+    int32_t axis = -1;
+    if (has_axis) COP_TRY(cop_shape_axis(rank, attrs->axis, &axis, err));
     for (int32_t i = 0; i < rank; i++)
-        COP_TRY(cop_ties_add_axis(ties, 0, i, -1, i, err));
-    for (int32_t slot = 1; slot < 3; slot++) {
-        int32_t axis = 0;
-        if (!cop_ops__has(node, slot) || cop_shape_n(&node->src[slot]->shape) == 1)
-            continue;
-        COP_TRY(cop_shape_axis(rank, attrs->axis, &axis, err));
-        COP_TRY(cop_ties_add_axis(ties, slot, 0, 0, axis, err));
-    }
-    return COP_OK;
+        if (attrs->block_size == 0 || i != axis)
+            COP_TRY(cop_ties_add_axis(ties, 0, i, -1, i, err));
+    COP_TRY(tie_parameter(node, 1, axis, ties, err));
+    return tie_parameter(node, 2, axis, ties, err);
 }
 
 static const struct cop_coupling quant_coupling = {

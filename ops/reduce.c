@@ -274,11 +274,13 @@ static enum cop_status log_sum_exp_lower(
 
 /* ---- folding ---------------------------------------------------------------------- */
 
-/** Reduces in double precision: result = join(result, x), from first. */
+/** Reduces in double precision: result = join(result, before(x)), from first. */
 struct fold_rule {
     double first;
     double (*join)(double, double);
     bool is_mean;
+    double (*before)(double); /* NULL: as it is */
+    double (*after)(double);  /* likewise */
 };
 
 /* Which element of the result an element of the source falls into. */
@@ -320,12 +322,16 @@ static enum cop_status fold_with(
     const int64_t n_src = n > 0 ? cop_shape_n(&src[0].shape) : 0;
     for (int64_t i = 0; i < n_src; i++) {
         double *const sum = &sums[result_of(&src[0].shape, axes, i)];
-        *sum = rule->join(*sum, cop_element_at(src[0].dtype, src[0].data, i));
+        const double x = cop_element_at(src[0].dtype, src[0].data, i);
+        *sum = rule->join(*sum, rule->before != NULL ? rule->before(x) : x);
     }
     for (int64_t i = 0; i < n; i++) {
-        const double each = (double)(n_src / n);
+        const double result = rule->is_mean ? sums[i] / (double)(n_src / n) : sums[i];
         cop_ops__store(
-            dst[0].dtype, elements, i, rule->is_mean ? sums[i] / each : sums[i]);
+            dst[0].dtype,
+            elements,
+            i,
+            rule->after != NULL ? rule->after(result) : result);
     }
     return COP_OK;
 }
@@ -340,6 +346,18 @@ static double multiply(double a, double b)
     return a * b;
 }
 
+static double square(double a)
+{
+    return a * a;
+}
+
+/* log(exp(a) + exp(b)) without leaving the range of numbers. */
+static double add_logarithms(double a, double b)
+{
+    const double most = fmax(a, b);
+    return isinf(most) ? most : most + log1p(exp(fmin(a, b) - most));
+}
+
 static enum cop_status mean_fold(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -347,7 +365,7 @@ static enum cop_status mean_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    static const struct fold_rule rule = {0.0, add, true};
+    static const struct fold_rule rule = {0.0, add, true, NULL, NULL};
     return fold_with(node, src, dst, arena, &rule, err);
 }
 
@@ -358,7 +376,7 @@ static enum cop_status sum_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    static const struct fold_rule rule = {0.0, add, false};
+    static const struct fold_rule rule = {0.0, add, false, NULL, NULL};
     return fold_with(node, src, dst, arena, &rule, err);
 }
 
@@ -369,7 +387,7 @@ static enum cop_status max_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    static const struct fold_rule rule = {-INFINITY, fmax, false};
+    static const struct fold_rule rule = {-INFINITY, fmax, false, NULL, NULL};
     return fold_with(node, src, dst, arena, &rule, err);
 }
 
@@ -380,7 +398,7 @@ static enum cop_status min_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    static const struct fold_rule rule = {INFINITY, fmin, false};
+    static const struct fold_rule rule = {INFINITY, fmin, false, NULL, NULL};
     return fold_with(node, src, dst, arena, &rule, err);
 }
 
@@ -391,7 +409,62 @@ static enum cop_status prod_fold(
     struct cop_arena *arena,
     struct cop_err *err)
 {
-    static const struct fold_rule rule = {1.0, multiply, false};
+    static const struct fold_rule rule = {1.0, multiply, false, NULL, NULL};
+    return fold_with(node, src, dst, arena, &rule, err);
+}
+
+static enum cop_status l1_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct fold_rule rule = {0.0, add, false, fabs, NULL};
+    return fold_with(node, src, dst, arena, &rule, err);
+}
+
+static enum cop_status l2_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct fold_rule rule = {0.0, add, false, square, sqrt};
+    return fold_with(node, src, dst, arena, &rule, err);
+}
+
+static enum cop_status sum_square_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct fold_rule rule = {0.0, add, false, square, NULL};
+    return fold_with(node, src, dst, arena, &rule, err);
+}
+
+static enum cop_status log_sum_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct fold_rule rule = {0.0, add, false, NULL, log};
+    return fold_with(node, src, dst, arena, &rule, err);
+}
+
+static enum cop_status log_sum_exp_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct fold_rule rule = {-INFINITY, add_logarithms, false, NULL, NULL};
     return fold_with(node, src, dst, arena, &rule, err);
 }
 
@@ -515,7 +588,7 @@ const struct cop_op cop_op_reduce_l1 = {
     .attrs = reduce_specs,
     .upgrade = reduce_upgrade,
     .infer = f32_infer,
-    .fold = cop_fold_none,
+    .fold = l1_fold,
     .macs = cop_macs_none,
     .lower = l1_lower,
     .coupling = &reduce_coupling,
@@ -530,7 +603,7 @@ const struct cop_op cop_op_reduce_l2 = {
     .attrs = reduce_specs,
     .upgrade = reduce_upgrade,
     .infer = f32_infer,
-    .fold = cop_fold_none,
+    .fold = l2_fold,
     .macs = cop_macs_none,
     .lower = l2_lower,
     .coupling = &reduce_coupling,
@@ -545,7 +618,7 @@ const struct cop_op cop_op_reduce_sum_square = {
     .attrs = reduce_specs,
     .upgrade = reduce_upgrade,
     .infer = f32_infer,
-    .fold = cop_fold_none,
+    .fold = sum_square_fold,
     .macs = cop_macs_none,
     .lower = sum_square_lower,
     .coupling = &reduce_coupling,
@@ -560,7 +633,7 @@ const struct cop_op cop_op_reduce_log_sum = {
     .attrs = reduce_specs,
     .upgrade = reduce_upgrade,
     .infer = f32_infer,
-    .fold = cop_fold_none,
+    .fold = log_sum_fold,
     .macs = cop_macs_none,
     .lower = log_sum_lower,
     .coupling = &reduce_coupling,
@@ -575,7 +648,7 @@ const struct cop_op cop_op_reduce_log_sum_exp = {
     .attrs = reduce_specs,
     .upgrade = reduce_upgrade,
     .infer = f32_infer,
-    .fold = cop_fold_none,
+    .fold = log_sum_exp_fold,
     .macs = cop_macs_none,
     .lower = log_sum_exp_lower,
     .coupling = &reduce_coupling,

@@ -141,7 +141,7 @@ static const struct cop_attr_spec reshape_specs[] = {
      .first_opset = 14},
     {.type = COP_ATTR_END}};
 
-/* One extent of the target: 0 copies that of the source. */
+/* One extent of the target: 0 copies that of the source, or is meant as 0. */
 static enum cop_status target_extent(
     const struct cop_node *node,
     const struct cop_shape *src,
@@ -156,9 +156,7 @@ static enum cop_status target_extent(
     if (wanted < 0)
         return COP_FAIL(
             err, COP_ESHAPE, "target extent %d is %lld", axis, (long long)wanted);
-    if (attrs->allowzero != 0)
-        return COP_FAIL(
-            err, COP_EUNSUPPORTED, "allowzero is 1 and target extent %d is 0", axis);
+    if (attrs->allowzero != 0) return COP_OK;
     if (axis >= src->rank)
         return COP_FAIL(
             err,

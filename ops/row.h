@@ -194,9 +194,6 @@ struct cop_ops__window_attrs {
 
 /** The shape as an image: [n][c][w] becomes [n][c][1][w], others stay. */
 struct cop_shape cop_ops__image(const struct cop_shape *shape);
-/** COP_EUNSUPPORTED unless the operand has one or two spatial axes. */
-COP_NODISCARD enum cop_status cop_ops__want_image(
-    const struct cop_fact *src, int32_t slot, struct cop_err *err);
 
 /** The window with its paddings spelled out, and the extents it produces; with one spatial
  *  axis, the first of the two is trivial.  Where ceil mode reaches past the given padding,
@@ -209,6 +206,27 @@ COP_NODISCARD enum cop_status cop_ops__window(
     struct cop_window *window,
     int64_t produced[2],
     struct cop_err *err);
+/** A window over three spatial axes as one over the first (depth) and one over the other two
+ *  (plane).  COP_ESHAPE when a list has another length. */
+struct cop_ops__volume_attrs {
+    struct cop_ops__window_attrs depth;
+    struct cop_ops__window_attrs plane;
+    int64_t pads[6]; /* what the two pads point to */
+};
+COP_NODISCARD enum cop_status cop_ops__split_window(
+    const struct cop_ops__window_attrs *attrs,
+    struct cop_ops__volume_attrs *parts,
+    struct cop_err *err);
+/** A list of three as its first entry and the other two, likewise; absent stays absent. */
+COP_NODISCARD enum cop_status cop_ops__split_list(
+    const struct cop_ints *list,
+    const char *what,
+    struct cop_ints parts[2],
+    struct cop_err *err);
+/** COP_EUNSUPPORTED unless the operand has one, two or three spatial axes. */
+COP_NODISCARD enum cop_status cop_ops__want_volume(
+    const struct cop_fact *src, int32_t slot, struct cop_err *err);
+
 /** Writes what a window produces into the spatial axes of a shape of rank 3 or 4. */
 void cop_ops__set_image(struct cop_shape *shape, const int64_t produced[2]);
 
@@ -218,5 +236,23 @@ COP_NODISCARD enum cop_status cop_ops__emit_image(
     struct cop_emitter *emitter, struct cop_ref ends[2], struct cop_err *err);
 COP_NODISCARD enum cop_status cop_ops__finish_image(
     struct cop_emitter *emitter, const struct cop_ref ends[2], struct cop_err *err);
+
+/* ---- volume.c: windows over three axes, as images ---------------------------------- */
+
+/** A convolution (or transposed one) over [n][c][d][h][w], of which @p plane is over the last
+ *  two axes and entry 1 of @p depth over the first. */
+struct cop_ops__volume {
+    struct cop_window depth;
+    struct cop_window plane;
+    int64_t g;
+};
+COP_NODISCARD enum cop_status cop_ops__emit_conv_volume(
+    struct cop_emitter *emitter,
+    const struct cop_ops__volume *volume,
+    struct cop_err *err);
+COP_NODISCARD enum cop_status cop_ops__emit_deconv_volume(
+    struct cop_emitter *emitter,
+    const struct cop_ops__volume *volume,
+    struct cop_err *err);
 
 #endif

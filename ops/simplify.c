@@ -193,7 +193,8 @@ static bool changes_nothing(
     if (node->op == &cop_op_identity) return true;
     if (node->op == &cop_op_dropout)
         return (!cop_ops__has(node, 2) || node->src[2]->data != NULL) &&
-               (node->n_dst < 2 || node->dst[1] == NULL || node->dst[1]->n_uses == 0);
+               (node->n_dst < 2 || node->dst[1] == NULL ||
+                (node->dst[1]->n_uses == 0 && !node->dst[1]->is_output));
     if (node->op == &cop_op_cast) return node->src[0]->dtype == node->dst[0]->dtype;
     if (node->op == &cop_op_reshape || node->op == &cop_op_flatten)
         return same_shape(batches, node->src[0], node->dst[0]);

@@ -133,18 +133,67 @@ struct cop_shape cop_ops__image(const struct cop_shape *shape)
         .rank = 4, .dim = {shape->dim[0], shape->dim[1], 1, shape->dim[2]}};
 }
 
-enum cop_status cop_ops__want_image(
+enum cop_status cop_ops__want_volume(
     const struct cop_fact *src, int32_t slot, struct cop_err *err)
 {
     const int32_t rank = src[slot].shape.rank;
-    if (rank == 3 || rank == 4) return COP_OK;
+    if (rank >= 3 && rank <= 5) return COP_OK;
     if (rank < 3) return cop_ops__want_rank(src, slot, 4, err);
     return COP_FAIL(
         err,
         COP_EUNSUPPORTED,
-        "src %d has %d spatial axes, 1 and 2 are supported",
+        "src %d has %d spatial axes, 1 to 3 are supported",
         slot,
         rank - 2);
+}
+
+enum cop_status cop_ops__split_list(
+    const struct cop_ints *list,
+    const char *what,
+    struct cop_ints parts[2],
+    struct cop_err *err)
+{
+    parts[0] = parts[1] = (struct cop_ints){0, NULL};
+    if (list->at == NULL) return COP_OK;
+    if (list->n != 3)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "%s has %lld entries, src has 3 spatial axes",
+            what,
+            (long long)list->n);
+    parts[0] = (struct cop_ints){1, list->at};
+    parts[1] = (struct cop_ints){2, list->at + 1};
+    return COP_OK;
+}
+
+enum cop_status cop_ops__split_window(
+    const struct cop_ops__window_attrs *attrs,
+    struct cop_ops__volume_attrs *parts,
+    struct cop_err *err)
+{
+    struct cop_ints lists[2];
+    *parts = (struct cop_ops__volume_attrs){
+        .depth = {.auto_pad = attrs->auto_pad}, .plane = {.auto_pad = attrs->auto_pad}};
+    COP_TRY(cop_ops__split_list(&attrs->strides, "strides", lists, err));
+    parts->depth.strides = lists[0];
+    parts->plane.strides = lists[1];
+    COP_TRY(cop_ops__split_list(&attrs->dilations, "dilations", lists, err));
+    parts->depth.dilations = lists[0];
+    parts->plane.dilations = lists[1];
+    if (attrs->pads.at == NULL) return COP_OK;
+    if (attrs->pads.n != 6)
+        return COP_FAIL(
+            err,
+            COP_ESHAPE,
+            "pads has %lld entries, wanted 6",
+            (long long)attrs->pads.n);
+    static const int8_t order[6] = {0, 3, 1, 2, 4, 5};
+    for (int i = 0; i < 6; i++)
+        parts->pads[i] = attrs->pads.at[order[i]];
+    parts->depth.pads = (struct cop_ints){2, parts->pads};
+    parts->plane.pads = (struct cop_ints){4, parts->pads + 2};
+    return COP_OK;
 }
 
 enum cop_status cop_ops__window(

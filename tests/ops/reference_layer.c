@@ -6,13 +6,15 @@
 
 /* ---- windows -------------------------------------------------------------------------- */
 
+enum { AXES = 3 }; /* spatial ones: depth, height, width */
+
 struct window {
-    int64_t kernel[2];
-    int64_t strides[2];
-    int64_t dilations[2];
-    int64_t pads_l[2];
-    int64_t pads_r[2];
-    int64_t n[2]; /* windows */
+    int64_t kernel[AXES];
+    int64_t strides[AXES];
+    int64_t dilations[AXES];
+    int64_t pads_l[AXES];
+    int64_t pads_r[AXES];
+    int64_t n[AXES]; /* windows */
 };
 
 /* A window starts at every multiple of the stride, as long as all of it lies within the
@@ -32,52 +34,51 @@ static int64_t count_windows(
     return n;
 }
 
-/* A line is an image of one row. */
-static struct cop_shape as_image(const struct cop_shape *shape)
+/* Lines and images are volumes of one row, of one slice: [n][c][d][h][w]. */
+static struct cop_shape as_volume(const struct cop_shape *shape)
 {
-    struct cop_shape image = *shape;
-    if (shape->rank != 3) return image;
-    image.rank = 4;
-    image.dim[2] = 1;
-    image.dim[3] = shape->dim[2];
-    return image;
+    struct cop_shape volume = {2 + AXES, {shape->dim[0], shape->dim[1], 1, 1, 1}};
+    for (int i = 2; i < shape->rank; i++)
+        volume.dim[2 + AXES - shape->rank + i] = shape->dim[i];
+    return volume;
 }
 
 /* The shape of a result, with as many axes as the source. */
-static struct cop_shape like_source(const struct ref_call *call, struct cop_shape image)
+static struct cop_shape like_source(
+    const struct ref_call *call, const struct cop_shape *volume)
 {
-    if (call->src[0].shape.rank != 3) return image;
-    image.rank = 3;
-    image.dim[2] = image.dim[3];
-    return image;
+    struct cop_shape shape = *volume;
+    shape.rank = call->src[0].shape.rank;
+    for (int i = 2; i < shape.rank; i++)
+        shape.dim[i] = volume->dim[2 + AXES - shape.rank + i];
+    return shape;
 }
 
-/* Entries for the spatial axes that there are; the other one keeps @p absent. */
+/* Entries for the spatial axes that there are; the others keep @p absent. */
 static void spatial(
-    const struct ref_call *call, const char *name, int64_t absent, int64_t to[2])
+    const struct ref_call *call, const char *name, int64_t absent, int64_t to[AXES])
 {
-    int64_t list[2] = {absent, absent};
-    to[0] = to[1] = absent;
-    const int n = ref_ints(call, name, list, 2);
-    for (int i = 0; i < n; i++)
-        to[2 - n + i] = list[i];
+    int64_t list[AXES];
+    const int n = ref_ints(call, name, list, AXES);
+    for (int i = 0; i < AXES; i++)
+        to[i] = i >= AXES - n && n > 0 ? list[i - (AXES - n)] : absent;
 }
 
 static void find_window(
     const struct ref_call *call, const int64_t *kernel, struct window *window)
 {
     const char *const mode = ref_text(call, "auto_pad", "NOTSET");
-    const struct cop_shape image = as_image(&call->src[0].shape);
+    const struct cop_shape volume = as_volume(&call->src[0].shape);
     const int n_axes = call->src[0].shape.rank - 2;
-    int64_t pads[4] = {0, 0, 0, 0};
+    int64_t pads[2 * AXES] = {0};
     spatial(call, "strides", 1, window->strides);
     spatial(call, "dilations", 1, window->dilations);
-    (void)ref_ints(call, "pads", pads, 4);
-    for (int i = 0; i < 2; i++) {
+    (void)ref_ints(call, "pads", pads, 2 * AXES);
+    for (int i = 0; i < AXES; i++) {
         window->kernel[i] = kernel[i];
-        const int given = i - (2 - n_axes);
+        const int given = i - (AXES - n_axes);
         const bool is_given = strcmp(mode, "NOTSET") == 0 && given >= 0;
-        const int64_t extent = image.dim[2 + i];
+        const int64_t extent = volume.dim[2 + i];
         const int64_t reach = (kernel[i] - 1) * window->dilations[i] + 1;
         window->pads_l[i] = is_given ? pads[given] : 0;
         window->pads_r[i] = is_given ? pads[n_axes + given] : 0;
@@ -101,41 +102,40 @@ static int64_t tap(const struct window *window, int axis, int64_t i, int64_t k)
            k * window->dilations[axis];
 }
 
+static struct cop_shape taps_of(const int64_t kernel[AXES])
+{
+    return cop_shape_make(AXES, kernel);
+}
+
 /* ---- convolution ---------------------------------------------------------------------- */
 
-/** Where one result of a convolution lies. */
-struct place {
-    int64_t n;
-    int64_t o;
-    int64_t y;
-    int64_t x;
-};
-
+/* One result, at[] = sample, channel, places. */
 static double conv_at(
-    struct ref_call *call, const struct window *window, const struct place *at)
+    struct ref_call *call, const struct window *window, const int64_t *at)
 {
     const struct ref_tensor *const src = &call->src[0];
     const struct ref_tensor *const weights = &call->src[1];
-    const struct cop_shape image = as_image(&src->shape);
-    const struct cop_shape kernels = as_image(&weights->shape);
+    const struct cop_shape volume = as_volume(&src->shape);
+    const struct cop_shape kernels = as_volume(&weights->shape);
+    const struct cop_shape taps = taps_of(window->kernel);
     const int64_t ic = weights->shape.dim[1];
     const int64_t oc = weights->shape.dim[0] / ref_int(call, "group", 1);
-    double sum = ref_has(call, 2) ? call->src[2].at[at->o] : 0.0;
+    double sum = ref_has(call, 2) ? call->src[2].at[at[1]] : 0.0;
     for (int64_t c = 0; c < ic; c++) {
-        for (int64_t k = 0; k < window->kernel[0] * window->kernel[1]; k++) {
-            const int64_t ky = k / window->kernel[1];
-            const int64_t kx = k % window->kernel[1];
-            const int64_t w_at[4] = {at->o, c, ky, kx};
-            const int64_t s_at[4] = {
-                at->n,
-                at->o / oc * ic + c,
-                tap(window, 0, at->y, ky),
-                tap(window, 1, at->x, kx)};
+        for (int64_t k = 0; k < cop_shape_n(&taps); k++) {
+            int64_t w_at[2 + AXES] = {at[1], c};
+            int64_t s_at[2 + AXES] = {at[0], at[1] / oc * ic + c};
+            bool is_inside = true;
+            ref_unravel(&taps, k, &w_at[2]);
+            for (int i = 0; i < AXES; i++) {
+                s_at[2 + i] = tap(window, i, at[2 + i], w_at[2 + i]);
+                is_inside =
+                    is_inside && s_at[2 + i] >= 0 && s_at[2 + i] < volume.dim[2 + i];
+            }
             call->macs++;
-            if (s_at[2] < 0 || s_at[2] >= image.dim[2]) continue;
-            if (s_at[3] < 0 || s_at[3] >= image.dim[3]) continue;
-            sum += src->at[ref_ravel(&image, s_at)] *
-                   weights->at[ref_ravel(&kernels, w_at)];
+            if (is_inside)
+                sum += src->at[ref_ravel(&volume, s_at)] *
+                       weights->at[ref_ravel(&kernels, w_at)];
         }
     }
     return sum;
@@ -144,82 +144,110 @@ static double conv_at(
 static void conv(struct ref_call *call)
 {
     struct window window;
-    const struct cop_shape kernels = as_image(&call->src[1].shape);
+    const struct cop_shape kernels = as_volume(&call->src[1].shape);
     find_window(call, &kernels.dim[2], &window);
-    const int64_t dims[4] = {
-        call->src[0].shape.dim[0], call->src[1].shape.dim[0], window.n[0], window.n[1]};
-    const struct cop_shape shape = cop_shape_make(4, dims);
-    const struct cop_shape result = like_source(call, shape);
+    const struct cop_shape shape = {
+        2 + AXES,
+        {call->src[0].shape.dim[0],
+         call->src[1].shape.dim[0],
+         window.n[0],
+         window.n[1],
+         window.n[2]}};
+    const struct cop_shape result = like_source(call, &shape);
     ref_make(&call->dst[0], COP_F32, &result);
     for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&shape, i, at);
-        const struct place place = {at[0], at[1], at[2], at[3]};
-        call->dst[0].at[i] = conv_at(call, &window, &place);
+        call->dst[0].at[i] = conv_at(call, &window, at);
     }
 }
 
-/* Scatters every source element through its weights; what falls outside is cropped. */
-static void conv_transpose(struct ref_call *call)
+/* Where the result starts among all that the windows reach, and its extents. */
+static struct cop_shape transposed_shape(
+    const struct ref_call *call, int64_t first[AXES])
 {
-    const struct cop_shape src = as_image(&call->src[0].shape);
-    const struct cop_shape kernels = as_image(&call->src[1].shape);
+    const struct cop_shape src = as_volume(&call->src[0].shape);
+    const struct cop_shape kernels = as_volume(&call->src[1].shape);
     const char *const mode = ref_text(call, "auto_pad", "NOTSET");
-    const int64_t group = ref_int(call, "group", 1);
     const int n_axes = call->src[0].shape.rank - 2;
-    int64_t strides[2];
-    int64_t dilations[2];
-    int64_t longer[2];
-    int64_t wanted[2];
-    int64_t pads[4] = {0, 0, 0, 0};
-    int64_t first[2];
+    int64_t strides[AXES];
+    int64_t dilations[AXES];
+    int64_t longer[AXES];
+    int64_t wanted[AXES];
+    int64_t pads[2 * AXES] = {0};
     spatial(call, "strides", 1, strides);
     spatial(call, "dilations", 1, dilations);
     spatial(call, "output_padding", 0, longer);
     spatial(call, "output_shape", 0, wanted);
-    (void)ref_ints(call, "pads", pads, 4);
-    struct cop_shape shape = {4, {src.dim[0], kernels.dim[1] * group, 1, 1}};
-    for (int i = 2 - n_axes; i < 2; i++) {
+    (void)ref_ints(call, "pads", pads, 2 * AXES);
+    struct cop_shape shape = {
+        2 + AXES, {src.dim[0], kernels.dim[1] * ref_int(call, "group", 1), 1, 1, 1}};
+    for (int i = AXES - n_axes; i < AXES; i++) {
+        const int given = i - (AXES - n_axes);
         const int64_t full = strides[i] * (src.dim[2 + i] - 1) + longer[i] +
                              (kernels.dim[2 + i] - 1) * dilations[i] + 1;
         if (strncmp(mode, "SAME", 4) == 0) wanted[i] = src.dim[2 + i] * strides[i];
-        first[i] = pads[i - (2 - n_axes)];
-        shape.dim[2 + i] = full - first[i] - pads[n_axes + i - (2 - n_axes)];
+        first[i] = pads[given];
+        shape.dim[2 + i] = full - first[i] - pads[n_axes + given];
         if (wanted[i] == 0) continue;
         const int64_t total = full - wanted[i];
         first[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
         if (total < 0) first[i] = 0;
         shape.dim[2 + i] = wanted[i];
     }
-    if (n_axes == 1) first[0] = 0;
-    const struct cop_shape result = like_source(call, shape);
+    return shape;
+}
+
+/* Adds what one source element gives to the results. */
+static void scatter(
+    struct ref_call *call,
+    const struct cop_shape *shape,
+    const int64_t first[AXES],
+    int64_t i)
+{
+    const struct cop_shape src = as_volume(&call->src[0].shape);
+    const struct cop_shape kernels = as_volume(&call->src[1].shape);
+    const struct cop_shape taps = {
+        1 + AXES, {kernels.dim[1], kernels.dim[2], kernels.dim[3], kernels.dim[4]}};
+    int64_t strides[AXES];
+    int64_t dilations[AXES];
+    int64_t at[COP_MAX_RANK];
+    spatial(call, "strides", 1, strides);
+    spatial(call, "dilations", 1, dilations);
+    ref_unravel(&src, i, at);
+    const int64_t g = at[1] / (src.dim[1] / ref_int(call, "group", 1));
+    for (int64_t k = 0; k < cop_shape_n(&taps); k++) {
+        int64_t w[COP_MAX_RANK] = {at[1]};
+        ref_unravel(&taps, k, &w[1]);
+        int64_t to[2 + AXES] = {at[0], g * kernels.dim[1] + w[1]};
+        bool is_inside = true;
+        for (int axis = 0; axis < AXES; axis++) {
+            const int64_t place = at[2 + axis] * strides[axis] +
+                                  w[2 + axis] * dilations[axis] - first[axis];
+            to[2 + axis] = place;
+            is_inside = is_inside && place >= 0 && place < shape->dim[2 + axis];
+        }
+        call->macs++;
+        if (is_inside)
+            call->dst[0].at[ref_ravel(shape, to)] +=
+                call->src[0].at[i] * call->src[1].at[ref_ravel(&kernels, w)];
+    }
+}
+
+/* Scatters every source element through its weights; what falls outside is cropped. */
+static void conv_transpose(struct ref_call *call)
+{
+    int64_t first[AXES] = {0};
+    const struct cop_shape shape = transposed_shape(call, first);
+    const struct cop_shape result = like_source(call, &shape);
     ref_make(&call->dst[0], COP_F32, &result);
     for (int64_t i = 0; ref_has(call, 2) && i < cop_shape_n(&shape); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&shape, i, at);
         call->dst[0].at[i] = call->src[2].at[at[1]];
     }
-    for (int64_t i = 0; i < cop_shape_n(&src); i++) {
-        int64_t at[COP_MAX_RANK];
-        ref_unravel(&src, i, at);
-        const int64_t g = at[1] / (src.dim[1] / group);
-        for (int64_t k = 0; k < cop_shape_span(&kernels, 1, 4); k++) {
-            int64_t w[COP_MAX_RANK] = {at[1], 0, 0, 0};
-            const struct cop_shape taps = {
-                3, {kernels.dim[1], kernels.dim[2], kernels.dim[3]}};
-            ref_unravel(&taps, k, &w[1]);
-            const int64_t to[4] = {
-                at[0],
-                g * kernels.dim[1] + w[1],
-                at[2] * strides[0] + w[2] * dilations[0] - first[0],
-                at[3] * strides[1] + w[3] * dilations[1] - first[1]};
-            call->macs++;
-            if (to[2] < 0 || to[2] >= shape.dim[2]) continue;
-            if (to[3] < 0 || to[3] >= shape.dim[3]) continue;
-            call->dst[0].at[ref_ravel(&shape, to)] +=
-                call->src[0].at[i] * call->src[1].at[ref_ravel(&kernels, w)];
-        }
-    }
+    for (int64_t i = 0; i < ref_n(&call->src[0]); i++)
+        scatter(call, &shape, first, i);
 }
 
 /* ---- pools ---------------------------------------------------------------------------- */
@@ -228,27 +256,29 @@ static double pool_at(
     const struct ref_call *call, const struct window *window, const int64_t *at)
 {
     const struct ref_tensor *const src = &call->src[0];
-    const struct cop_shape image = as_image(&src->shape);
+    const struct cop_shape volume = as_volume(&src->shape);
+    const struct cop_shape taps = taps_of(window->kernel);
     const bool is_max = strcmp(call->op, "MaxPool") == 0;
     const bool is_lp = strcmp(call->op, "LpPool") == 0;
     const double p = (double)ref_int(call, "p", 2);
     const bool counts_pads = ref_int(call, "count_include_pad", 0) != 0;
     double result = is_max ? -INFINITY : 0.0;
     int64_t n = 0;
-    for (int64_t k = 0; k < window->kernel[0] * window->kernel[1]; k++) {
-        int64_t s_at[4] = {at[0], at[1], 0, 0};
+    for (int64_t k = 0; k < cop_shape_n(&taps); k++) {
+        int64_t steps[COP_MAX_RANK];
+        int64_t s_at[2 + AXES] = {at[0], at[1]};
         bool is_inside = true;
         bool is_padded = true;
-        for (int i = 0; i < 2; i++) {
-            const int64_t extent = image.dim[2 + i];
-            const int64_t step = i == 0 ? k / window->kernel[1] : k % window->kernel[1];
-            s_at[2 + i] = tap(window, i, at[2 + i], step);
+        ref_unravel(&taps, k, steps);
+        for (int i = 0; i < AXES; i++) {
+            const int64_t extent = volume.dim[2 + i];
+            s_at[2 + i] = tap(window, i, at[2 + i], steps[i]);
             is_inside = is_inside && s_at[2 + i] >= 0 && s_at[2 + i] < extent;
             is_padded = is_padded && s_at[2 + i] < extent + window->pads_r[i];
         }
         n += is_inside || (counts_pads && is_padded);
         if (!is_inside) continue;
-        const double x = src->at[ref_ravel(&image, s_at)];
+        const double x = src->at[ref_ravel(&volume, s_at)];
         result = is_max ? fmax(result, x) : result + (is_lp ? pow(fabs(x), p) : x);
     }
     if (is_lp) return pow(result, 1.0 / p);
@@ -258,14 +288,14 @@ static double pool_at(
 static void pool(struct ref_call *call)
 {
     struct window window;
-    int64_t kernel[2] = {1, 1};
+    int64_t kernel[AXES];
     spatial(call, "kernel_shape", 1, kernel);
     find_window(call, kernel, &window);
-    struct cop_shape shape = as_image(&call->src[0].shape);
-    shape.dim[2] = window.n[0];
-    shape.dim[3] = window.n[1];
-    const struct cop_shape result = like_source(call, shape);
-    ref_make(&call->dst[0], COP_F32, &result);
+    struct cop_shape shape = as_volume(&call->src[0].shape);
+    for (int i = 0; i < AXES; i++)
+        shape.dim[2 + i] = window.n[i];
+    const struct cop_shape result = like_source(call, &shape);
+    ref_make(&call->dst[0], call->src[0].dtype, &result);
     for (int64_t i = 0; i < cop_shape_n(&shape); i++) {
         int64_t at[COP_MAX_RANK];
         ref_unravel(&shape, i, at);

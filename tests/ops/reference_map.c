@@ -94,7 +94,7 @@ static void space_to_depth(struct ref_call *call)
 
 /* ---- quantisation --------------------------------------------------------------------- */
 
-/* A scale or zero point: one number, or one per step of the axis. */
+/* A scale or zero point: one number, one per step of the axis, or one per block of it. */
 static double parameter(const struct ref_call *call, int slot, int64_t i, double absent)
 {
     const struct cop_shape *const shape = &call->src[0].shape;
@@ -103,6 +103,11 @@ static double parameter(const struct ref_call *call, int slot, int64_t i, double
     if (!ref_has(call, slot)) return absent;
     if (axis < 0) axis += shape->rank;
     ref_unravel(shape, i, at);
+    const int64_t block = ref_int(call, "block_size", 0);
+    if (block > 0) {
+        at[axis] /= block;
+        return call->src[slot].at[ref_ravel(&call->src[slot].shape, at)];
+    }
     return call->src[slot].at[ref_n(&call->src[slot]) == 1 ? 0 : at[axis]];
 }
 

@@ -188,6 +188,16 @@ static void identity(struct ref_call *call)
         (size_t)ref_n(&call->src[0]) * sizeof(double));
 }
 
+/* Inference: everything goes through, which is what the mask tells. */
+static void dropout(struct ref_call *call)
+{
+    identity(call);
+    if (call->n_dst < 2) return;
+    ref_make(&call->dst[1], COP_BOOL, &call->src[0].shape);
+    for (int64_t i = 0; i < ref_n(&call->dst[1]); i++)
+        call->dst[1].at[i] = 1.0;
+}
+
 static void cast(struct ref_call *call)
 {
     const enum cop_dtype to = cop_dtype_from_onnx((int32_t)ref_int(call, "to", 1));
@@ -444,7 +454,7 @@ const struct ref_row ref_math_rows[] = {
     {"Celu", celu},
     {"Clip", clip},
     {"Div", binary},
-    {"Dropout", identity},
+    {"Dropout", dropout},
     {"Elu", elu},
     {"Equal", binary},
     {"Erf", unary},
