@@ -36,6 +36,19 @@ enum cop_status cop_ops__find_batches(
 
 /* ---- Reshape targets ------------------------------------------------------------------ */
 
+/* The 0 of these targets copies an extent, whatever the file has them mean. */
+static enum cop_status set_target(
+    struct cop_graph *graph,
+    struct cop_node *node,
+    const int64_t *extents,
+    int32_t rank,
+    struct cop_err *err)
+{
+    COP_TRY(cop_ops__set_ints(graph, node, 1, extents, rank, err));
+    *(int64_t *)cop_ops__attr(node, "allowzero") = 0;
+    return COP_OK;
+}
+
 /* A target of a model with a fixed batch says 1 where it means the batch: 0 copies it.
  * With one sample both are the same. */
 static enum cop_status free_target(
@@ -54,13 +67,15 @@ static enum cop_status free_target(
     for (int32_t i = 1; i < rank; i++)
         if (extents[i] == 0) return COP_OK;
     extents[0] = 0;
-    return cop_ops__set_ints(graph, node, 1, extents, rank, err);
+    return set_target(graph, node, extents, rank, err);
 }
 
-/* Finds what to write for each extent; false when 0 and one -1 cannot say it. */
+/* Finds what to write for each extent; false when 0 and one -1 cannot say it.
+ * @param is_meant a 0 of the target is an extent, not a copy */
 static bool write_target(
     const struct cop_fact target[2], /* for 2 and 3 samples */
     const struct cop_fact src[2],
+    bool is_meant,
     int64_t extents[COP_MAX_RANK],
     int32_t rank)
 {
@@ -71,6 +86,7 @@ static bool write_target(
         const bool is_copy = i < src[0].shape.rank && src[0].shape.dim[i] == two &&
                              src[1].shape.dim[i] == three;
         extents[i] = two;
+        if (is_meant && two == 0) return false;
         if (two == three && two != -1) continue;
         extents[i] = is_copy ? 0 : -1;
         if (!is_copy && has_open) return false;
@@ -98,8 +114,9 @@ static enum cop_status settle_target(
     if (!cop_shape_equal(&target[0].shape, &target[1].shape)) return COP_OK;
     int64_t extents[COP_MAX_RANK];
     const int32_t rank = (int32_t)target[0].shape.dim[0];
-    if (!write_target(target, src, extents, rank)) return COP_OK;
-    return cop_ops__set_ints(graph, node, 1, extents, rank, err);
+    const bool is_meant = *(const int64_t *)cop_ops__attr(node, "allowzero") != 0;
+    if (!write_target(target, src, is_meant, extents, rank)) return COP_OK;
+    return set_target(graph, node, extents, rank, err);
 }
 
 static enum cop_status each_reshape(
