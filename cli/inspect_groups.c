@@ -63,7 +63,7 @@ static struct worth worth_of(const struct survey *survey, const struct cop_group
     int32_t o = survey->option_of[group->id];
     if (o >= 0) {
         const struct cop_cut_option *option = cop_tables_option(survey->tables, o);
-        worth.step = option->widths[0] - option->widths[1];
+        worth.step = option->widths[0] - option->widths[cop_cut_option_next(option, 0)];
         cop_tables_save(survey->tables, group->id, worth.step, &worth.save);
     }
     cop_tables_save(survey->tables, group->id, group->n_channels, &worth.cost);

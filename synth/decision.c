@@ -40,14 +40,11 @@ const char *cop_synth__decision_print(
     cop_text_init(&text, 4 << 20);
     cop_text_printf(
         &text,
-        "{\"outcome\":\"%s\",\"tightness\":%.17g,\"predicted_share\":%.17g,\"choice\":"
-        "[",
+        "{\"outcome\":\"%s\",\"tightness\":%.17g,\"predicted_share\":%.17g,"
+        "\"widths\":[",
         outcome_names[decision->outcome],
         decision->tightness,
         decision->predicted_share);
-    for (int32_t i = 0; i < n; i++)
-        cop_text_printf(&text, "%s%d", i > 0 ? "," : "", decision->choice[i]);
-    cop_text_puts(&text, "],\"widths\":[");
     for (int32_t i = 0; i < n; i++) {
         const struct cop_cut_option *option = cop_tables_option(state->tables, i);
         cop_text_printf(
@@ -98,12 +95,15 @@ static bool read_decision(
         if (strcmp(outcome->valuestring, outcome_names[i]) == 0)
             d->outcome = (enum cop_outcome)i;
     }
-    if (!read_doubles(json, "choice", d->observed, n)) return false;
+    /* By width, not by index: which widths are listed has changed and may again. */
+    if (!read_doubles(json, "widths", d->observed, n)) return false;
     for (int32_t i = 0; i < n; i++) {
-        d->choice[i] = (int32_t)d->observed[i];
-        bool is_inside = d->choice[i] >= 0 &&
-                         d->choice[i] < cop_tables_option(state->tables, i)->n_widths;
-        if (!is_inside) return false;
+        const struct cop_cut_option *option = cop_tables_option(state->tables, i);
+        int32_t w = 0;
+        while (w < option->n_widths && (double)option->widths[w] != d->observed[i])
+            w++;
+        if (w == option->n_widths) return false;
+        d->choice[i] = w;
     }
     return read_doubles(json, "observed", d->observed, n) &&
            read_doubles(json, "coefficients", d->coefficients_used, n) &&

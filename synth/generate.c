@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* What remains is near its limit from this share on. */
+static const double NEAR = 0.99;
+
 enum quantity { MS, MACS, PARAMS, N_QUANTITIES };
 
 static void totals_of(const struct cop_prediction *p, double totals[N_QUANTITIES])
@@ -67,7 +70,8 @@ static struct cop_step best_step_of(
     struct cop_step best = {.width = -1};
     double before[N_QUANTITIES];
     sum_touched(tables, group, before);
-    for (int32_t w = now + 1; w < option->n_widths; w++) {
+    for (int32_t w = cop_cut_option_next(option, now); w < option->n_widths;
+         w = cop_cut_option_next(option, w)) {
         double after[N_QUANTITIES];
         tables->removed[group] = option->widths[0] - option->widths[w];
         sum_touched(tables, group, after);
@@ -179,6 +183,7 @@ static void try_widening(
     const struct cop_tables *tables,
     double coefficient,
     const struct cop_budget *budget,
+    bool is_fine, /* not only whole widths */
     const double totals[N_QUANTITIES],
     const int32_t *choice,
     int32_t o,
@@ -189,6 +194,7 @@ static void try_widening(
     double before[N_QUANTITIES];
     sum_touched(tables, group, before);
     for (int32_t w = choice[o] - 1; w >= 0; w--) {
+        if (!is_fine && w > 0 && option->widths[w] % option->step != 0) continue;
         double gained = coefficient * (option->errors[choice[o]] - option->errors[w]);
         double cost[N_QUANTITIES];
         double after[N_QUANTITIES];
@@ -208,22 +214,21 @@ static void try_widening(
     tables->removed[group] = option->widths[0] - option->widths[choice[o]];
 }
 
-/* The last steps down were larger than what was missing: gives back what fits. */
-static void give_back(
+/* Gives back widths, what takes most error away first, as long as some fit. */
+static void widen(
     const struct cop_tables *tables,
     const double *coefficients,
     const struct cop_budget *budget,
+    bool is_fine,
+    double totals[N_QUANTITIES],
     int32_t *choice)
 {
-    struct cop_prediction now;
-    double totals[N_QUANTITIES];
-    cop_tables_predict(tables, choice, &now); /* sets tables->removed */
-    totals_of(&now, totals);
     for (;;) {
         struct widening best = {.option = -1};
         for (int32_t o = 0; o < tables->n_options; o++) {
             if (choice[o] > 0)
-                try_widening(tables, coefficients[o], budget, totals, choice, o, &best);
+                try_widening(
+                    tables, coefficients[o], budget, is_fine, totals, choice, o, &best);
         }
         if (best.option < 0) return;
         const struct cop_cut_option *option = &tables->options[best.option];
@@ -233,6 +238,26 @@ static void give_back(
         for (int q = 0; q < N_QUANTITIES; q++)
             totals[q] += best.cost[q];
     }
+}
+
+/* The last steps down were larger than what was missing: gives back what fits.  A step of a
+ * group that runs through half the network is worth more than what is left over, and no
+ * other group may have been cut; then finer widths come near the limit. */
+static void give_back(
+    const struct cop_tables *tables,
+    const double *coefficients,
+    const struct cop_budget *budget,
+    int32_t *choice)
+{
+    struct cop_prediction now;
+    double totals[N_QUANTITIES];
+    double used;
+    cop_tables_predict(tables, choice, &now); /* sets tables->removed */
+    totals_of(&now, totals);
+    widen(tables, coefficients, budget, false, totals, choice);
+    (void)worst_of(totals, budget, &used);
+    if (budget->ms <= 0.0 && used < NEAR)
+        widen(tables, coefficients, budget, true, totals, choice);
 }
 
 bool cop_generate(

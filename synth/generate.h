@@ -21,14 +21,22 @@
 
 enum { COP_N_LEVELS = 4 }; /* uniform cuts whose node times are measured */
 
-/** One group that may be cut. */
+/** One group that may be cut.  Its whole widths fill the machine's vector block.  Those in
+ *  between cost the time of the next whole one, and only make good what a whole step cut
+ *  too much. */
 struct cop_cut_option {
     const struct cop_group *group;
     const struct cop_score *order; /* [n_channels], first to go first; NULL: unscored */
+    int64_t step;                  /* whole widths are its multiples, and n_channels */
     int32_t n_widths;
-    const int64_t *widths; /* descending; widths[0] = n_channels */
+    const int64_t *widths; /* descending; widths[0] = n_channels; the last is whole */
     const double *errors;  /* relative squared error at each width; errors[0] = 0 */
 };
+
+/** The next whole width below index @p w; n_widths if there is none. */
+int32_t cop_cut_option_next(const struct cop_cut_option *option, int32_t w);
+/** The middle one of the whole widths. */
+int32_t cop_cut_option_middle(const struct cop_cut_option *option);
 
 struct cop_tables; /* options, node times, how widths scale them; borrows the groups */
 
@@ -82,9 +90,11 @@ struct cop_budget {
     double params;
 };
 
-/** Walks from the full network to one within the budget, each time taking the step that
- *  saves most per unit of coefficients[i] * error.  False if the least widths still
- *  exceed the budget; @p choice then is the least. */
+/** Walks from the full network to one within the budget, each time taking the whole step
+ *  that saves most per unit of coefficients[i] * error; then gives back what was cut too
+ *  much, in finer widths where whole ones leave more than 1 % unused and time is not
+ *  bounded.  False if the least widths still exceed the budget; @p choice then is the
+ *  least. */
 bool cop_generate(
     const struct cop_tables *tables,
     const double *coefficients,

@@ -112,7 +112,8 @@ static struct move best_width(const struct state *state, int32_t o)
     double coefficient = state->coefficients != NULL ? state->coefficients[o] : 1.0;
     double before = sum_touched(state, option->group->id);
     struct move best = {.to = -1, .is_known = true};
-    for (int32_t w = now + 1; w < option->n_widths; w++) {
+    for (int32_t w = cop_cut_option_next(option, now); w < option->n_widths;
+         w = cop_cut_option_next(option, w)) {
         *removed = option->widths[0] - option->widths[w];
         double saved = before - sum_touched(state, option->group->id);
         double hurt = coefficient * (option->errors[w] - option->errors[now]);

@@ -135,7 +135,7 @@ static enum cop_status first_inquiry(
     cop_tables_predict(state->tables, choice, &state->full);
     state->scale = 1.0;
     for (int32_t o = 0; o < n; o++)
-        choice[o] = cop_tables_option(state->tables, o)->n_widths / 2;
+        choice[o] = cop_cut_option_middle(cop_tables_option(state->tables, o));
     COP_TRY(cop_inquiry_make(
         state->engine,
         state->tables,

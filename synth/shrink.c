@@ -183,7 +183,7 @@ static enum cop_status inquire(struct job *job, struct cop_err *err)
     if (part == NULL || halved == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
     COP_TRY(cop_shrink__part(&job->images, 0, n_samples, out->arena, part, err));
     for (int32_t o = 0; o < n; o++)
-        halved[o] = cop_tables_option(out->tables, o)->n_widths / 2;
+        halved[o] = cop_cut_option_middle(cop_tables_option(out->tables, o));
     COP_TRY(cop_inquiry_make(
         job->engine,
         out->tables,

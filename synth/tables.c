@@ -30,12 +30,12 @@ static enum cop_status add_option(
 {
     int64_t n = group->n_channels;
     int64_t step = width_step(n, block);
-    int64_t *widths = COP_ARENA_NEW_N(tables->arena, n / step + 2, int64_t);
-    double *errors = COP_ARENA_NEW_N(tables->arena, n / step + 2, double);
+    int64_t *widths = COP_ARENA_NEW_N(tables->arena, n, int64_t);
+    double *errors = COP_ARENA_NEW_N(tables->arena, n, double);
     if (widths == NULL || errors == NULL) return COP_FAIL_NOMEM(err);
     int32_t n_widths = 0;
     widths[n_widths++] = n;
-    for (int64_t w = (n - 1) / step * step; w >= step; w -= step) {
+    for (int64_t w = n - 1; w >= step; w--) {
         widths[n_widths] = w;
         errors[n_widths++] = order != NULL ? order[n - w - 1].error_left : 0.0;
     }
@@ -43,6 +43,7 @@ static enum cop_status add_option(
     tables->options[tables->n_options++] = (struct cop_cut_option){
         .group = group,
         .order = order,
+        .step = step,
         .n_widths = n_widths,
         .widths = widths,
         .errors = errors,
@@ -125,10 +126,11 @@ static void uniform_choice(
     for (int32_t o = 0; o < tables->n_options; o++) {
         const struct cop_cut_option *option = &tables->options[o];
         choice[o] = 0;
-        while (choice[o] + 1 < option->n_widths &&
-               (double)option->widths[choice[o] + 1] >=
-                   share * (double)option->widths[0] - 1e-9)
-            choice[o]++;
+        for (int32_t w = cop_cut_option_next(option, 0);
+             w < option->n_widths &&
+             (double)option->widths[w] >= share * (double)option->widths[0] - 1e-9;
+             w = cop_cut_option_next(option, w))
+            choice[o] = w;
     }
 }
 
@@ -236,6 +238,26 @@ const struct cop_cut_option *cop_tables_option(
     const struct cop_tables *tables, int32_t i)
 {
     return &tables->options[i];
+}
+
+int32_t cop_cut_option_next(const struct cop_cut_option *option, int32_t w)
+{
+    do
+        w++;
+    while (w < option->n_widths && option->widths[w] % option->step != 0);
+    return w;
+}
+
+int32_t cop_cut_option_middle(const struct cop_cut_option *option)
+{
+    int32_t n_whole = 1;
+    for (int32_t w = cop_cut_option_next(option, 0); w < option->n_widths;
+         w = cop_cut_option_next(option, w))
+        n_whole++;
+    int32_t middle = 0;
+    for (int32_t i = 0; i < n_whole / 2; i++)
+        middle = cop_cut_option_next(option, middle);
+    return middle;
 }
 
 /* ---- prediction --------------------------------------------------------------------------- */

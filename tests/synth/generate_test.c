@@ -58,6 +58,10 @@ static void options_descend(void **state)
             assert_true(option->widths[w] >= 1);
             assert_true(option->errors[w] >= option->errors[w - 1]);
         }
+        assert_int_equal(option->widths[option->n_widths - 1] % option->step, 0);
+        int32_t whole = cop_cut_option_next(option, 0);
+        assert_int_equal(option->widths[whole] % option->step, 0);
+        assert_in_range(option->widths[0] - option->widths[whole], 1, option->step);
     }
 }
 
@@ -107,7 +111,16 @@ static void budgets_are_kept(void **state)
         struct cop_prediction got;
         cop_tables_predict(f->tables, choice, &got);
         assert_true(got.macs <= budget.macs);
-        assert_true(got.macs > 0.3 * budget.macs); /* and does not overshoot wildly */
+        assert_true(got.macs > 0.9 * budget.macs); /* what is over is given back */
+    }
+    for (double share = 0.9; share > 0.45; share -= 0.1) {
+        const struct cop_budget budget = {.ms = share * full.ms};
+        if (!cop_generate(f->tables, coefficients, &budget, choice)) continue;
+        for (int32_t o = 0; o < f->n; o++) {
+            const struct cop_cut_option *option = cop_tables_option(f->tables, o);
+            int64_t width = option->widths[choice[o]]; /* time goes by whole steps */
+            assert_true(choice[o] == 0 || width % option->step == 0);
+        }
     }
     const struct cop_budget nothing = {.params = 1.0};
     assert_false(cop_generate(f->tables, coefficients, &nothing, choice));
