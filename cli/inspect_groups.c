@@ -217,15 +217,15 @@ static enum cop_status print_text(
     struct cop_err *err)
 {
     char text[COP_NUMBER_TEXT];
-    int32_t n_frozen = 0;
     int32_t n = cop_groups_n(survey->groups);
-    for (int32_t g = 0; g < n; g++) {
-        const struct cop_group *group = cop_groups_at(survey->groups, g);
-        n_frozen += group->frozen_because != NULL;
-        COP_TRY(print_group(cli, survey, group, err));
-    }
+    for (int32_t g = 0; g < n; g++)
+        COP_TRY(print_group(cli, survey, cop_groups_at(survey->groups, g), err));
     printf("%-12s%s\n", "model", name);
-    printf("%-12s%d, %d of them frozen\n", "groups", n, n_frozen);
+    printf(
+        "%-12s%d, %d of them frozen\n",
+        "groups",
+        n,
+        cop_groups_n_frozen(survey->groups));
     printf("%-12s%s per sample", "MACs", cop_text_si(text, survey->full.macs));
     printf(
         ", %.1f %% in layers that shrink when channels go\n",

@@ -389,12 +389,19 @@ static void print_dropped(const struct cop_shrunk *shrunk)
     }
 }
 
-static int32_t count_cut(const struct cop_shrunk *shrunk)
+static void print_cut(const struct cop_shrunk *shrunk)
 {
-    int32_t n = 0;
-    for (int32_t o = 0; o < cop_tables_n_options(shrunk->tables); ++o)
-        n += shrunk->choice[o] != 0;
-    return n;
+    const int32_t n = cop_groups_n(shrunk->groups);
+    const int32_t n_frozen = cop_groups_n_frozen(shrunk->groups);
+    const int32_t n_options = cop_tables_n_options(shrunk->tables);
+    int32_t n_cut = 0;
+    for (int32_t o = 0; o < n_options; ++o)
+        n_cut += shrunk->choice[o] != 0;
+    printf("%-13s%d of %d groups; %d are frozen", "cut", n_cut, n, n_frozen);
+    const int32_t n_narrow = n - n_frozen - n_options;
+    if (n_narrow > 0)
+        printf(", %d %s too narrow to cut", n_narrow, n_narrow == 1 ? "is" : "are");
+    putchar('\n');
 }
 
 /* Two ways to choose the widths were tried: which was kept, and why. */
@@ -447,12 +454,7 @@ static enum cop_status print_text(
             compared_on(prune));
     else
         printf("%-13snot compared: no images\n", "same answer");
-    printf(
-        "%-13s%d of %d groups; %d are frozen\n",
-        "cut",
-        count_cut(shrunk),
-        cop_groups_n(shrunk->groups),
-        cop_groups_n(shrunk->groups) - cop_tables_n_options(shrunk->tables));
+    print_cut(shrunk);
     print_allocation(shrunk);
     print_lowered(shrunk);
     print_dropped(shrunk);

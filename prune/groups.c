@@ -418,6 +418,14 @@ int32_t cop_groups_n(const struct cop_groups *groups)
     return groups->n;
 }
 
+int32_t cop_groups_n_frozen(const struct cop_groups *groups)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < groups->n; i++)
+        n += cop_groups_at(groups, i)->frozen_because != NULL;
+    return n;
+}
+
 const struct cop_group *cop_groups_at(const struct cop_groups *groups, int32_t i)
 {
     return &groups->groups[i];

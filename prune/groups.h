@@ -45,6 +45,8 @@ const struct cop_graph *cop_groups_graph(const struct cop_groups *groups);
 /** In topological order of their first producers; the frozen ones included. */
 int32_t cop_groups_n(const struct cop_groups *groups);
 const struct cop_group *cop_groups_at(const struct cop_groups *groups, int32_t i);
+/** Of them, those that may not be cut. */
+int32_t cop_groups_n_frozen(const struct cop_groups *groups);
 /** The elements of @p member that belong to channel @p channel: *elements points to
  *  step consecutive or scattered indices along the axis. */
 void cop_group_elements(

@@ -25,6 +25,12 @@ $ tr -d '\n\t ' <m.json
 > *"input":[[]1,1,40,48],"classes":10,*
 $ coppice inspect m.onnx --no-time
 > model *m
+# Both verbs count the same groups as frozen, also where others have too few channels.
+$ coppice new efficientnet-b0 --input 3x32x32 -o e.onnx -q >/dev/null
+$ coppice inspect e.onnx --groups --no-time | grep '^groups'
+> groups      42, 2 of them frozen
+$ coppice prune e.onnx --macs 95% --score magnitude --no-repair --samples 1 -o c.onnx -q
+> cut *of 42 groups; 2 are frozen*
 # The batch is open.
 $ coppice bench m.onnx --batch 3 --runs 3
 > *
