@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/inputs.h"
 #include "cli/mapped_file.h"
+#include "prune/blas.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -154,8 +155,18 @@ static int flush_status(int status)
     return status != EXIT_DONE ? status : EXIT_FAILED;
 }
 
+/* OpenBLAS chose its kernels before main: where they are the wrong ones the program starts
+ * itself once more, with a word to the library.  If that fails, all is only slower. */
+static void choose_blas_kernels(char **argv)
+{
+    const char *core = cop_blas_better_core();
+    if (core == NULL || getenv("OPENBLAS_CORETYPE") != NULL) return;
+    if (setenv("OPENBLAS_CORETYPE", core, 1) == 0) (void)execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+    choose_blas_kernels(argv);
     install_signals();
     struct cop_cli cli = {.arena = cop_arena_create()};
     struct cop_command command = {.verb = NULL};

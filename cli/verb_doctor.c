@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "engine/peak.h"
+#include "prune/blas.h"
 
 #include <stdio.h>
 
@@ -35,6 +36,7 @@ static enum cop_status print_json(
     cop_json_count(cli, document, "threads", info->threads);
     cop_json_count(cli, document, "channel_block", info->channel_block);
     cop_json_text(cli, document, "onednn", info->version);
+    cop_json_text(cli, document, "blas", cop_blas_config());
     cop_json_text(cli, document, "sqlite", cop_store_sqlite_version());
     json_peak(cli, document, "peak_of_one", &peaks->one);
     json_peak(cli, document, "peak_of_all", &peaks->all);
@@ -63,6 +65,7 @@ static void print_text(
     printf("threads         %d\n", info->threads);
     printf("channel block   %d\n", info->channel_block);
     printf("oneDNN          %s\n", info->version);
+    printf("BLAS            %s\n", cop_blas_config());
     printf("SQLite          %s\n", cop_store_sqlite_version());
     print_peak(&peaks->one);
     print_peak(&peaks->all);

@@ -116,6 +116,7 @@ void cop_score__magnitude(
         }
         order[c] = (struct cop_score){.channel = c, .score = squares};
     }
+    cop_score__rank(order, group->n_channels);
 }
 
 /* ---- geometric median ---------------------------------------------------------------------- */
@@ -164,7 +165,7 @@ static bool counts(const struct cop_group *group, int32_t m, int32_t rank)
            !(has_maker && group->members[m].is_consumer);
 }
 
-enum cop_status cop_score__fpgm(
+static enum cop_status score_fpgm(
     const struct cop_groups *groups,
     const struct cop_group *group,
     struct cop_arena *arena,
@@ -188,5 +189,19 @@ enum cop_status cop_score__fpgm(
         }
         order[c] = (struct cop_score){.channel = c, .score = sum};
     }
+    cop_score__rank(order, n);
     return COP_OK;
+}
+
+enum cop_status cop_score__fpgm(
+    const struct cop_groups *groups,
+    const struct cop_group *group,
+    struct cop_score *order,
+    struct cop_err *err)
+{
+    struct cop_arena *arena = cop_arena_create();
+    if (arena == NULL) return COP_FAIL_NOMEM(err);
+    enum cop_status status = score_fpgm(groups, group, arena, order, err);
+    cop_arena_destroy(arena);
+    return status;
 }

@@ -282,6 +282,7 @@ $ coppice doctor
 > processor *
 > instructions *
 > oneDNN *
+> BLAS            OpenBLAS *
 > peak            * GFLOP/s in multiply-adds, * GB/s read, on 1 thread
 > peak            * GFLOP/s in multiply-adds, * GB/s read, on * thread*
 > self test       passed

@@ -4,6 +4,7 @@
 #include "toy_data.h"
 
 #include "prune/score.h"
+#include "prune/surgeon_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -159,6 +160,80 @@ static void test_duplicate_goes_first(void **state)
     cop_graph_destroy(graph);
 }
 
+enum { PLAIN_CHANNELS = 50, PLAIN_TAPS = 3, PLAIN_ROWS = PLAIN_CHANNELS * PLAIN_TAPS };
+
+/* The matrices with every removal made at once, element by element. */
+struct plain {
+    double h[PLAIN_ROWS][PLAIN_ROWS];
+    double m[PLAIN_ROWS][PLAIN_ROWS];
+};
+
+static void fill_plain(struct plain *plain, struct cop_rng *rng)
+{
+    static double x[PLAIN_ROWS][PLAIN_ROWS + 20];
+    for (int what = 0; what < 2; what++) {
+        for (int i = 0; i < PLAIN_ROWS; i++) {
+            for (int k = 0; k < PLAIN_ROWS + 20; k++)
+                x[i][k] = cop_rng_normal(rng);
+        }
+        for (int i = 0; i < PLAIN_ROWS; i++) {
+            for (int j = 0; j < PLAIN_ROWS; j++) {
+                double sum = 0.0;
+                for (int k = 0; k < PLAIN_ROWS + 20; k++)
+                    sum += x[i][k] * x[j][k] / PLAIN_ROWS;
+                (what == 0 ? plain->h : plain->m)[i][j] = sum;
+            }
+        }
+    }
+}
+
+/* What the row costs; both matrices without it. */
+static double remove_plain(struct plain *plain, int row)
+{
+    double h[PLAIN_ROWS];
+    double m[PLAIN_ROWS];
+    memcpy(h, plain->h[row], sizeof h);
+    memcpy(m, plain->m[row], sizeof m);
+    for (int i = 0; i < PLAIN_ROWS; i++) {
+        for (int j = 0; j < PLAIN_ROWS; j++) {
+            double b_i = -h[i] / h[row];
+            double b_j = -h[j] / h[row];
+            plain->h[i][j] -= h[i] * h[j] / h[row];
+            plain->m[i][j] += b_i * m[j] + b_j * m[i] + b_i * b_j * m[row];
+        }
+    }
+    return m[row] / h[row];
+}
+
+/* Removals that are put off and made together cost what they would cost one by one. */
+static void test_surgeon_matches_plain_updates(void **state)
+{
+    (void)state;
+    static struct plain plain;
+    struct cop_err err = {0};
+    struct cop_rng rng;
+    struct cop_surgeon surgeon;
+    struct cop_arena *arena = cop_arena_create();
+    cop_rng_init(&rng, seed);
+    fill_plain(&plain, &rng);
+    assert_ok(cop_surgeon__create(PLAIN_CHANNELS, PLAIN_TAPS, arena, &surgeon, &err));
+    memcpy(surgeon.h, plain.h, sizeof plain.h);
+    memcpy(surgeon.m, plain.m, sizeof plain.m);
+    cop_surgeon__begin(&surgeon);
+    for (int i = 0; i < PLAIN_CHANNELS; i++) {
+        int channel = i * 7 % PLAIN_CHANNELS;
+        double cost = cop_surgeon__cost(&surgeon, channel);
+        double want = 0.0;
+        for (int k = 0; k < PLAIN_TAPS; k++)
+            want += remove_plain(&plain, channel * PLAIN_TAPS + k);
+        if (fabs(cost - want) > 1e-8 * want)
+            fail_msg("removal %d: %.12g, one by one %.12g", i, cost, want);
+        cop_surgeon__remove(&surgeon, channel);
+    }
+    assert_true(surgeon.n_places < PLAIN_CHANNELS); /* some were made together */
+    cop_arena_destroy(arena);
+}
+
 /* Scores worked out the long way: in the order of removal, divided by their mean. */
 static void check_order(const struct cop_score *order, const double *want, int64_t n)
 {
@@ -232,6 +307,7 @@ int run_score_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path_matches_least_squares),
         cmocka_unit_test(test_duplicate_goes_first),
+        cmocka_unit_test(test_surgeon_matches_plain_updates),
         cmocka_unit_test(test_weights_alone),
     };
     return cmocka_run_group_tests_name("score", tests, NULL, NULL);
