@@ -222,13 +222,24 @@ static enum cop_status fuse_line(
 
 /* ---- posts --------------------------------------------------------------------------------- */
 
+/* oneDNN 2.6 keeps one set of numbers per function: of two of a kind the second would get
+ * those of the first. */
+static bool has_post_like(const struct cop_prim *prim, const struct cop_prim *next)
+{
+    for (int32_t i = 0; i < prim->n_posts; i++)
+        if (prim->posts[i].kind == COP_POST_ELTWISE &&
+            prim->posts[i].alg == next->as.eltwise.alg)
+            return true;
+    return false;
+}
+
 static bool takes_eltwise(
     const struct cop_program *program,
     const struct cop_prim *prim,
     const struct cop_prim *next)
 {
     if (next->kind != COP_PRIM_ELTWISE || prim->n_posts >= COP_MAX_POSTS ||
-        !cop_eltwise_is_dnnl(next->as.eltwise.alg))
+        !cop_eltwise_is_dnnl(next->as.eltwise.alg) || has_post_like(prim, next))
         return false;
     switch (prim->kind) {
     case COP_PRIM_CONV:

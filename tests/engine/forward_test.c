@@ -153,6 +153,39 @@ static void eltwise_matches(void **state)
     }
 }
 
+/* Two functions of one kind behind one convolution keep their own numbers. */
+static void like_eltwises_match(void **state)
+{
+    static const struct toy_attrs algs[][2] = {
+        {{.eltwise = COP_ELTWISE_LINEAR, .alpha = 2.0f, .beta = -0.5f},
+         {.eltwise = COP_ELTWISE_LINEAR, .alpha = 0.25f, .beta = 1.0f}},
+        {{.eltwise = COP_ELTWISE_CLIP, .alpha = -0.2f, .beta = 0.3f},
+         {.eltwise = COP_ELTWISE_CLIP, .alpha = -0.1f, .beta = 0.5f}},
+        {{.eltwise = COP_ELTWISE_RELU, .alpha = 0.1f},
+         {.eltwise = COP_ELTWISE_RELU, .alpha = 0.5f}},
+        {{.eltwise = COP_ELTWISE_ELU, .alpha = 0.7f},
+         {.eltwise = COP_ELTWISE_ELU, .alpha = 2.0f}},
+    };
+    static const struct toy_attrs between = {
+        .kind = TOY_ELTWISE, .eltwise = COP_ELTWISE_TANH};
+    struct cop_rng rng;
+    (void)state;
+    cop_rng_init(&rng, SEED + 9);
+    for (size_t i = 0; i < 2 * sizeof algs / sizeof algs[0]; i++) {
+        struct cop_graph *graph = toy_graph();
+        struct cop_value *x = image(graph, &rng, 8);
+        x = toy_conv(graph, &rng, x, 16, toy_window(TOY_CONV, 3, 1, 1), false);
+        for (int k = 0; k < 2; k++) {
+            struct toy_attrs attrs = algs[i / 2][k];
+            attrs.kind = TOY_ELTWISE;
+            x = toy_unary(graph, &attrs, x);
+            if (k == 0 && i % 2 == 0) x = toy_unary(graph, &between, x);
+        }
+        toy_end(graph, x);
+        check_and_free(graph, &rng);
+    }
+}
+
 static void binary_matches(void **state)
 {
     struct cop_rng rng;
@@ -348,6 +381,7 @@ int test_forward(void)
         cmocka_unit_test(conv_matches),
         cmocka_unit_test(pool_matches),
         cmocka_unit_test(eltwise_matches),
+        cmocka_unit_test(like_eltwises_match),
         cmocka_unit_test(binary_matches),
         cmocka_unit_test(normalise_matches),
         cmocka_unit_test(matmul_matches),
