@@ -1,12 +1,12 @@
 #!/bin/sh
-# Compares Keras models with Keras.  usage: keras.sh COPPICE [--large] [NETWORK...]
+# Compares Keras models with Keras.  usage: keras.sh COPPICE [--large] [--table FILE] [NETWORK...]
 #
 # TensorFlow and Keras come from PyPI into an environment beside the program (or in
 # $COPPICE_KERAS_VENV), about 2 GB; that they cannot be had is a failure, not a skip.
 # With COPPICE_REAL set the Keras models in $COPPICE_REAL/models are compared too.
 set -eu
 if [ $# -lt 1 ]; then
-    echo "usage: keras.sh COPPICE [--large] [NETWORK...]" >&2
+    echo "usage: keras.sh COPPICE [--large] [--table FILE] [NETWORK...]" >&2
     exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)

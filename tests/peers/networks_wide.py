@@ -16,6 +16,8 @@ def activations():
     y = n.conv(x, 4, 6, 3)
     outs = [n.op(o, y) for o in ("Softplus", "Softsign", "Erf", "Mish", "Selu", "Celu", "Gelu")]
     outs += [n.op("Gelu", y, approximate="tanh"), n.op("ThresholdedRelu", y, alpha=0.3)]
+    # Right behind a convolution it is two lines of different slopes.
+    outs += [n.op("Celu", n.conv(x, 4, 6, 3), alpha=0.6)]
     outs += [n.op("PRelu", y, n.normal(6, 1, 1))]
     # What rounds is given exact numbers: the last bit would decide.
     outs += [n.op(o, x) for o in ("Floor", "Ceil", "Round", "Sign")]
