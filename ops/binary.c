@@ -86,6 +86,47 @@ static enum cop_status div_fold(
     return cop_ops__fold_broadcast(node, src, dst, arena, &arithmetic, err);
 }
 
+struct mod_attrs {
+    int64_t fmod;
+};
+
+static const struct cop_attr_spec mod_specs[] = {
+    {.name = "fmod", .type = COP_ATTR_INT, .offset = offsetof(struct mod_attrs, fmod)},
+    {.type = COP_ATTR_END}};
+
+/* The rest has the sign of the divisor, or with fmod that of the dividend. */
+static bool mod_whole(int64_t a, int64_t b, int64_t *result)
+{
+    if (b == 0) return false;
+    *result = b == -1 ? 0 : a % b;
+    if (*result != 0 && (*result < 0) != (b < 0)) *result += b;
+    return true;
+}
+static bool fmod_whole(int64_t a, int64_t b, int64_t *result)
+{
+    if (b == 0) return false;
+    *result = b == -1 ? 0 : a % b;
+    return true;
+}
+static double mod_real(double a, double b)
+{
+    const double rest = fmod(a, b);
+    return (rest < 0.0 && b > 0.0) || (rest > 0.0 && b < 0.0) ? rest + b : rest;
+}
+static enum cop_status mod_fold(
+    const struct cop_node *node,
+    const struct cop_fact *src,
+    struct cop_fact *dst,
+    struct cop_arena *arena,
+    struct cop_err *err)
+{
+    static const struct cop_ops__arithmetic floored = {mod_whole, mod_real};
+    static const struct cop_ops__arithmetic truncated = {fmod_whole, fmod};
+    const struct mod_attrs *const attrs = node->attrs;
+    return cop_ops__fold_broadcast(
+        node, src, dst, arena, attrs->fmod != 0 ? &truncated : &floored, err);
+}
+
 /* By squaring. */
 static bool pow_whole(int64_t a, int64_t b, int64_t *result)
 {
@@ -281,6 +322,23 @@ const struct cop_op cop_op_div = {
     .lower = div_lower,
     .coupling = &cop_couple_elementwise,
     .relevance = &cop_relevance_product,
+};
+
+/* Only as shape arithmetic: a quotient that is rounded to the next number would be a whole
+ * divisor wrong. */
+const struct cop_op cop_op_mod = {
+    .name = "Mod",
+    .opsets = {10, COP_OPS_LAST},
+    .arity = {2, 2, 1},
+    .attrs_size = sizeof(struct mod_attrs),
+    .attrs = mod_specs,
+    .upgrade = cop_upgrade_none,
+    .infer = cop_ops__infer_broadcast,
+    .fold = mod_fold,
+    .macs = cop_macs_none,
+    .lower = cop_ops__lower_known,
+    .coupling = &cop_couple_frozen,
+    .relevance = &cop_relevance_stop,
 };
 
 const struct cop_op cop_op_pow = {

@@ -285,9 +285,14 @@ static double parametric(double a, double b)
     return a < 0.0 ? a * b : a;
 }
 
+static double floored_rest(double a, double b)
+{
+    return a - b * floor(a / b);
+}
+
 static void binary(struct ref_call *call)
 {
-    static const struct {
+    const struct {
         const char *op;
         double (*f)(double, double);
         bool is_test;
@@ -307,6 +312,7 @@ static void binary(struct ref_call *call)
         {"Xor", differ, true},
         {"Max", fmax, false},
         {"Min", fmin, false},
+        {"Mod", ref_int(call, "fmod", 0) != 0 ? fmod : floored_rest, false},
         {"Mul", multiply, false},
         {"Pow", pow, false},
         {"Sub", subtract, false},
@@ -474,6 +480,7 @@ const struct ref_row ref_math_rows[] = {
     {"Mean", binary},
     {"Min", binary},
     {"Mish", unary},
+    {"Mod", binary},
     {"Mul", binary},
     {"Neg", unary},
     {"Not", unary},

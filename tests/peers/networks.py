@@ -284,6 +284,7 @@ def constants():
     zero, twelve, two = (n.const(np.int64(i)) for i in (0, 12, 2))
     steps = n.op("Range", zero, twelve, two)
     odd = n.op("Where", n.op("Equal", steps, n.ints(0, 2, 5, 6, 7, 10)), steps, n.ints(*[1] * 6))
+    odd = n.op("Mod", odd, n.ints(7))
     x = n.op("Mul", x, n.op("Exp", n.op("Constant", value_float=-1.0)))
     return n.done(n.op("Add", x, n.op("Cast", odd, to=TensorProto.FLOAT)))
 
