@@ -87,13 +87,13 @@ static enum cop_status read_input_type(
     if (type->shape == NULL) return COP_FAIL(err, COP_EUNSUPPORTED, "has no shape");
     *dtype =
         type->has_elem_type ? cop_dtype_from_onnx(type->elem_type) : COP_DTYPE_NONE;
-    if (*dtype == COP_DTYPE_NONE || *dtype == COP_F16 || *dtype == COP_F64)
+    if (*dtype == COP_DTYPE_NONE)
         return COP_FAIL(
             err,
             COP_EUNSUPPORTED,
-            "element type %" PRId32 " (%s) is not supported, float32 is",
-            type->has_elem_type ? type->elem_type : 0,
-            cop_dtype_name(*dtype));
+            "element type %" PRId32 " is not supported, float32 is",
+            type->has_elem_type ? type->elem_type : 0);
+    if (*dtype == COP_F16 || *dtype == COP_F64) *dtype = COP_F32; /* as constants are */
     return COP_OK;
 }
 

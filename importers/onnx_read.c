@@ -149,6 +149,22 @@ static int64_t count_tensors(const Onnx__GraphProto *graph, enum cop_dtype dtype
     return n;
 }
 
+/* Inputs of these types are float32 too. */
+static int64_t count_inputs(
+    const struct cop_importers__model *model, enum cop_dtype dtype)
+{
+    const Onnx__GraphProto *const graph = model->proto->graph;
+    int64_t n = 0;
+    for (size_t i = 0; i < graph->n_input; i++) {
+        const Onnx__ValueInfoProto *const info = graph->input[i];
+        const struct cop_value *const value =
+            cop_graph_find_value(model->graph, cop_importers__text(info->name));
+        n += value != NULL && value->is_input &&
+             info->type->tensor_type->elem_type == cop_dtype_to_onnx(dtype);
+    }
+    return n;
+}
+
 static enum cop_status note_floats(
     const struct cop_importers__model *model, struct cop_err *err)
 {
@@ -158,7 +174,8 @@ static enum cop_status note_floats(
             model->graph,
             format,
             floats[i],
-            count_tensors(model->proto->graph, floats[i]),
+            count_tensors(model->proto->graph, floats[i]) +
+                count_inputs(model, floats[i]),
             err));
     return COP_OK;
 }

@@ -179,6 +179,18 @@ static const struct cop_attr_spec cast_specs[] = {
      .first_opset = 19},
     {.type = COP_ATTR_END}};
 
+/* Constants and inputs of float16 are held as float32, and so is everything between them. */
+static enum cop_status cast_upgrade(
+    struct cop_graph *graph, struct cop_node *node, int32_t opset, struct cop_err *err)
+{
+    struct cast_attrs *const attrs = node->attrs;
+    (void)graph;
+    (void)opset;
+    (void)err;
+    if (attrs->to == cop_dtype_to_onnx(COP_F16)) attrs->to = cop_dtype_to_onnx(COP_F32);
+    return COP_OK;
+}
+
 static enum cop_status cast_infer(
     const struct cop_node *node,
     const struct cop_fact *src,
@@ -322,7 +334,7 @@ const struct cop_op cop_op_cast = {
     .arity = {1, 1, 1},
     .attrs_size = sizeof(struct cast_attrs),
     .attrs = cast_specs,
-    .upgrade = cop_upgrade_none,
+    .upgrade = cast_upgrade,
     .infer = cast_infer,
     .fold = cast_fold,
     .macs = cop_macs_none,

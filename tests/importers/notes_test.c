@@ -85,6 +85,36 @@ static void test_widened_and_unused(void **state)
     cop_graph_destroy(graph);
 }
 
+/* A network of float16 between two Casts, and one that is float16 throughout. */
+static void test_half_network(void **state)
+{
+    (void)state;
+    static const uint16_t halves[3] = {0x3c00, 0xc000, 0x3555};
+    for (int has_casts = 0; has_casts < 2; has_casts++) {
+        struct onnx_file file;
+        onnx_begin(&file);
+        onnx_input(&file, "x", has_casts != 0 ? FLOAT : HALF, "N,3");
+        add_tensor(&file, "a", HALF, "3", halves, sizeof halves);
+        if (has_casts != 0) {
+            struct pb to_half = {0};
+            struct pb to_float = {0};
+            onnx_attr_int(&to_half, "to", HALF);
+            onnx_attr_int(&to_float, "to", FLOAT);
+            onnx_node(&file, "Cast", "in", "x", "h", &to_half);
+            onnx_node(&file, "Add", "add", "h a", "s", NULL);
+            onnx_node(&file, "Cast", "out", "s", "y", &to_float);
+        } else {
+            onnx_node(&file, "Add", "add", "x a", "y", NULL);
+        }
+        onnx_output(&file, "y");
+        struct cop_graph *graph = read_onnx(&file);
+        assert_int_equal(cop_graph_output(graph, 0)->dtype, COP_F32);
+        assert_string_equal(
+            cop_graph_meta(graph, "onnx.widened.float16"), has_casts != 0 ? "1" : "2");
+        cop_graph_destroy(graph);
+    }
+}
+
 /* Weights that are dequantised become float32; the zero points are no weights. */
 static void test_dequantised(void **state)
 {
@@ -178,6 +208,7 @@ int run_notes_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_file),
         cmocka_unit_test(test_widened_and_unused),
+        cmocka_unit_test(test_half_network),
         cmocka_unit_test(test_dequantised),
         cmocka_unit_test(test_keras_doubles),
         cmocka_unit_test(test_tf),
