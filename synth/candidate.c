@@ -64,7 +64,7 @@ static enum cop_status build(
         state->groups,
         &trial->cut,
         state->calibration,
-        &state->samples,
+        &state->drawn.samples,
         state->progress,
         trial->graph,
         err);

@@ -5,6 +5,7 @@
 #ifndef COP_SYNTH_CANDIDATE_H
 #define COP_SYNTH_CANDIDATE_H
 
+#include "synth/drawn.h"
 #include "synth/evaluate.h"
 #include "synth/generate.h"
 #include "synth/inquire.h"
@@ -31,7 +32,7 @@ struct cop_search_state {
     int64_t val_id;
     struct cop_groups *groups;
     struct cop_calibration *calibration;
-    struct cop_sample_source samples;
+    struct cop_drawn drawn; /* of data; what calibrates and repairs */
     struct cop_tables *tables;
     struct cop_bench_base base;
     struct cop_run_row run;
@@ -74,8 +75,7 @@ COP_NODISCARD enum cop_status cop_synth__candidate_run(
     struct cop_candidate_row *row,
     struct cop_err *err);
 
-/** Text form of a decision, and back; the widths are for people, choice is what counts.
- *  COP_ESTORE if the text is not one of ours for these tables. */
+/** Text form of a decision, and back; the choice is stored as widths.  COP_ESTORE if the text is not one of ours for these tables. */
 const char *cop_synth__decision_print(
     const struct cop_search_state *state, const struct cop_decision *decision);
 COP_NODISCARD enum cop_status cop_synth__decision_parse(

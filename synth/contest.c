@@ -82,7 +82,7 @@ enum cop_status cop_shrink__contest(
     int32_t n_options = cop_tables_n_options(shrunk->tables);
     int64_t n_images = contest->images->samples.n;
     int64_t n = n_images / SHARE > LEAST_PART ? n_images / SHARE : LEAST_PART;
-    if (n_images < n * COP_SHRINK_N_PARTS) return COP_OK;
+    if (n_images < n * COP_DRAWN_PARTS) return COP_OK;
     double *equal = COP_ARENA_NEW_N(shrunk->arena, n_options, double);
     int32_t *plain = COP_ARENA_NEW_N(shrunk->arena, n_options, int32_t);
     if (equal == NULL || plain == NULL) return COP_FAIL_NOMEM(err);

@@ -17,32 +17,6 @@ static const double DEFAULT_TIME_S = 300.0;
 
 /* ---- what the search stands on -------------------------------------------------------- */
 
-struct drawn_samples {
-    const struct cop_dataset *dataset;
-    int64_t *samples;
-};
-
-static enum cop_status read_drawn(
-    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
-{
-    const struct drawn_samples *drawn = context;
-    return cop_dataset_read(drawn->dataset, drawn->samples + first, n, batch, err);
-}
-
-static enum cop_status draw_samples(struct cop_search_state *state, struct cop_err *err)
-{
-    int64_t n = state->options->samples > 0 ? state->options->samples : DEFAULT_SAMPLES;
-    if (n > cop_dataset_n(state->data)) n = cop_dataset_n(state->data);
-    struct drawn_samples *drawn = COP_ARENA_NEW(state->arena, struct drawn_samples);
-    int64_t *samples = COP_ARENA_NEW_N(state->arena, n, int64_t);
-    if (drawn == NULL || samples == NULL) return COP_FAIL_NOMEM(err);
-    COP_TRY(cop_dataset_draw(state->data, state->options->seed, &n, samples, err));
-    *drawn = (struct drawn_samples){.dataset = state->data, .samples = samples};
-    state->samples =
-        (struct cop_sample_source){.context = drawn, .n = n, .read = read_drawn};
-    return COP_OK;
-}
-
 static enum cop_status open_all(
     struct cop_search_state *state, const struct cop_op_set *ops, struct cop_err *err)
 {
@@ -59,7 +33,13 @@ static enum cop_status open_all(
     if (options->max_drop >= 0.0 && cop_dataset_n_classes(state->val) == 0)
         return COP_FAIL(
             err, COP_EINVAL, "data set '%s' has no labels to measure a drop with", val);
-    return draw_samples(state, err);
+    return cop_drawn__make(
+        state->data,
+        options->samples > 0 ? options->samples : DEFAULT_SAMPLES,
+        options->seed,
+        state->arena,
+        &state->drawn,
+        err);
 }
 
 /* The text that makes two searches the same one.  Time and candidate budgets are not part
@@ -88,7 +68,7 @@ static enum cop_status print_config(
         o->max_params.value,
         o->max_params.is_share ? "true" : "false",
         o->max_drop,
-        (long long)state->samples.n,
+        (long long)state->drawn.samples.n,
         (unsigned long long)o->seed,
         (long long)(o->mb > 0 ? o->mb : 1),
         o->threads);
@@ -131,18 +111,21 @@ static enum cop_status first_inquiry(
     int32_t n = cop_tables_n_options(state->tables);
     int32_t *choice = COP_ARENA_NEW_N(state->arena, n, int32_t);
     double *responses = COP_ARENA_NEW_N(state->arena, n, double);
-    if (choice == NULL || responses == NULL) return COP_FAIL_NOMEM(err);
+    struct cop_drawn *part = COP_ARENA_NEW(state->arena, struct cop_drawn);
+    if (choice == NULL || responses == NULL || part == NULL) return COP_FAIL_NOMEM(err);
     cop_tables_predict(state->tables, choice, &state->full);
     state->scale = 1.0;
     for (int32_t o = 0; o < n; o++)
         choice[o] = cop_cut_option_middle(cop_tables_option(state->tables, o));
+    COP_TRY(
+        cop_drawn__part(&state->drawn, 0, INQUIRY_SAMPLES, state->arena, part, err));
     COP_TRY(cop_inquiry_make(
         state->engine,
         state->tables,
         state->groups,
         state->calibration,
-        &state->samples,
-        INQUIRY_SAMPLES,
+        &part->samples,
+        part->samples.n,
         state->arena,
         &state->inquiry,
         err));
@@ -161,7 +144,7 @@ static enum cop_status make_tables(struct cop_search_state *state, struct cop_er
     COP_TRY(cop_calibrate(
         state->engine,
         state->groups,
-        &state->samples,
+        &state->drawn.samples,
         state->progress,
         &state->calibration,
         err));

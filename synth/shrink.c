@@ -601,7 +601,7 @@ static enum cop_status shrink(struct job *job, struct cop_err *err)
     COP_TRY(cop_shrink__images(
         job->input, job->options, job->out->arena, &job->images, err));
     job->out->n_calibration = job->images.samples.n;
-    job->out->is_blind = job->images.data == NULL;
+    job->out->is_blind = job->images.drawn.data == NULL;
     COP_TRY(cop_shrink__compared(
         job->input,
         &job->images,

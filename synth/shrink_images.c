@@ -5,13 +5,6 @@
 
 enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
 
-static enum cop_status read_drawn(
-    void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
-{
-    const struct cop_shrink_images *images = context;
-    return cop_dataset_read(images->data, images->drawn + first, n, batch, err);
-}
-
 /* Without images: noise, scaled as the model's own preprocessing would scale pictures. */
 static enum cop_status make_up(
     const struct cop_graph *graph,
@@ -54,27 +47,21 @@ enum cop_status cop_shrink__images(
     struct cop_err *err)
 {
     int64_t n = options->samples > 0 ? options->samples : DEFAULT_SAMPLES;
-    *images = (struct cop_shrink_images){.data = input->data};
+    *images = (struct cop_shrink_images){.samples = {.n = 0}};
     if (input->data == NULL)
         return make_up(input->graph, n, options->seed, images, err);
-    if (n > cop_dataset_n(input->data)) n = cop_dataset_n(input->data);
-    images->drawn = COP_ARENA_NEW_N(arena, n, int64_t);
-    if (images->drawn == NULL) return COP_FAIL_NOMEM(err);
-    COP_TRY(cop_dataset_draw(input->data, options->seed, &n, images->drawn, err));
-    if (n == 0) return COP_FAIL(err, COP_EINVAL, "the calibration data is empty");
-    images->samples =
-        (struct cop_sample_source){.context = images, .n = n, .read = read_drawn};
+    COP_TRY(cop_drawn__make(input->data, n, options->seed, arena, &images->drawn, err));
+    images->samples = images->drawn.samples;
     return COP_OK;
 }
 
+/* Of made-up pictures. */
 static enum cop_status read_part(
     void *context, int64_t first, int64_t n, float *batch, struct cop_err *err)
 {
     const struct cop_shrink_part *part = context;
     const struct cop_sample_source *all = &part->images->samples;
-    if (part->drawn == NULL)
-        return all->read(all->context, part->first + first, n, batch, err);
-    return cop_dataset_read(part->images->data, part->drawn + first, n, batch, err);
+    return all->read(all->context, part->first + first, n, batch, err);
 }
 
 enum cop_status cop_shrink__part(
@@ -85,27 +72,25 @@ enum cop_status cop_shrink__part(
     struct cop_shrink_part *made,
     struct cop_err *err)
 {
-    int64_t n_all = images->samples.n;
-    if (n > n_all) n = n_all;
     *made = (struct cop_shrink_part){.images = images};
-    made->samples =
-        (struct cop_sample_source){.context = made, .n = n, .read = read_part};
-    if (images->data == NULL) {
-        made->first = part * n <= n_all - n ? part * n : n_all - n;
+    if (images->drawn.data != NULL) {
+        COP_TRY(cop_drawn__part(&images->drawn, part, n, arena, &made->drawn, err));
+        made->samples = made->drawn.samples;
         return COP_OK;
     }
-    made->drawn = COP_ARENA_NEW_N(arena, n, int64_t);
-    if (made->drawn == NULL) return COP_FAIL_NOMEM(err);
-    int64_t offset = part * (n_all / n / COP_SHRINK_N_PARTS);
-    for (int64_t i = 0; i < n; i++)
-        made->drawn[i] = images->drawn[i * n_all / n + offset];
+    int64_t n_all = images->samples.n;
+    if (n > n_all) n = n_all;
+    made->samples =
+        (struct cop_sample_source){.context = made, .n = n, .read = read_part};
+    made->first = part * n <= n_all - n ? part * n : n_all - n;
     return COP_OK;
 }
 
 int32_t cop_shrink__label(const struct cop_shrink_images *images, int64_t i)
 {
-    return images->data != NULL ? cop_dataset_label(images->data, images->drawn[i])
-                                : -1;
+    return images->drawn.data != NULL
+               ? cop_dataset_label(images->drawn.data, images->drawn.at[i])
+               : -1;
 }
 
 enum cop_status cop_shrink__compared(
@@ -120,10 +105,10 @@ enum cop_status cop_shrink__compared(
     *set = input->val != NULL ? input->val : input->data;
     if (input->val != NULL) return cop_shrink__is_held_out(input, is_held_out, err);
     if (*set == NULL) return COP_OK;
-    int64_t n = cop_dataset_n(images->data);
+    int64_t n = cop_dataset_n(images->drawn.data);
     int64_t n_rest = n - images->samples.n;
     *is_held_out = n_rest >= LEAST_HELD_OUT;
-    evaluate->samples = images->drawn;
+    evaluate->samples = images->drawn.at;
     evaluate->n_samples = images->samples.n;
     if (!*is_held_out) return COP_OK;
     int64_t n_taken = n_rest < MOST_HELD_OUT ? n_rest : MOST_HELD_OUT;
@@ -133,7 +118,7 @@ enum cop_status cop_shrink__compared(
     int64_t rest = 0;
     int64_t k = 0;
     for (int64_t s = 0; s < n && k < n_taken; s++) {
-        if (at < images->samples.n && images->drawn[at] == s) {
+        if (at < images->samples.n && images->drawn.at[at] == s) {
             at++;
             continue;
         }

@@ -5,12 +5,12 @@
 
 #include "base/arena.h"
 #include "prune/merge.h"
+#include "synth/drawn.h"
 #include "synth/shrink.h"
 
 struct cop_shrink_images {
-    const struct cop_dataset *data;     /* NULL: the pictures are made up */
+    struct cop_drawn drawn;             /* data NULL: the pictures are made up */
     struct cop_merge_pictures pictures; /* then these */
-    int64_t *drawn;                     /* [samples.n] of data, ascending */
     struct cop_sample_source samples;   /* borrows this struct */
 };
 
@@ -23,17 +23,15 @@ COP_NODISCARD enum cop_status cop_shrink__images(
     struct cop_shrink_images *images,
     struct cop_err *err);
 
-/** A few of the images, evenly spaced over the drawn ones, which come class by class. */
+/** A few of the images. */
 struct cop_shrink_part {
+    struct cop_drawn drawn; /* data NULL: the pictures are made up */
     const struct cop_shrink_images *images;
     int64_t first;                    /* of made-up pictures, which follow no order */
-    int64_t *drawn;                   /* [samples.n] of images->data */
     struct cop_sample_source samples; /* borrows this struct */
 };
-enum { COP_SHRINK_N_PARTS = 2 };
 
-/** Part number @p part (below COP_SHRINK_N_PARTS) of at most @p n images; as long as
- *  n * COP_SHRINK_N_PARTS images were drawn, no image is in two parts of one n.  COP_ENOMEM. */
+/** As cop_drawn__part does, for made-up pictures too. */
 COP_NODISCARD enum cop_status cop_shrink__part(
     const struct cop_shrink_images *images,
     int64_t part,

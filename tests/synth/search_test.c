@@ -1,6 +1,8 @@
 /* tests/synth/search_test.c - a whole search on a small project, stopped and resumed. */
 #include "synth_tests.h"
 
+#include "base/file.h"
+#include "base/rng.h"
 #include "ops/ops.h"
 #include "support/test.h"
 #include "synth/evaluate.h"
@@ -180,6 +182,61 @@ static void a_stop_loses_nothing(void **state)
     assert_ok(cop_store_verify(f->store, &err));
 }
 
+/* Two classes in turn, as folders give them; all pictures of the first are alike. */
+static void write_by_class(const char *path, int64_t n_first, int64_t n)
+{
+    struct cop_err err;
+    struct cop_rng rng;
+    cop_rng_init(&rng, 5);
+    struct cop_file *file = NULL;
+    assert_ok(cop_file_create(path, &file, &err));
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t record[1 + 3 * 64] = {i >= n_first};
+        for (int64_t k = 0; k < 3 * 64; k++)
+            record[1 + k] = i < n_first ? 50 : (uint8_t)cop_rng_below(&rng, 200);
+        assert_ok(cop_file_write(file, record, sizeof record, &err));
+    }
+    assert_ok(cop_file_commit(file, &err));
+}
+
+/* The first inquiry asks images of all classes: of one picture, shown again and again, it
+ * would learn nothing and leave every coefficient at 1. */
+static void all_classes_are_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err;
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/c.bin", f->dir);
+    write_by_class(path, 240, 320);
+    struct cop_dataset_row row = {
+        .name = "classes",
+        .path = path,
+        .format = "records",
+        .labels = "",
+        .record_shape = "3x8x8",
+        .preprocess = RECORDS_PREPROCESS,
+        .classes_json = "[]",
+        .sha256 = "01",
+        .n = 320,
+    };
+    assert_ok(cop_store_put_dataset(f->store, &row, &err));
+    struct cop_search_options options = options_of(1);
+    options.data = "classes";
+    options.samples = 320;
+    options.max_drop = 100.0;
+    struct cop_search_result result;
+    assert_ok(cop_search(
+        f->store, f->engine, &cop_ops_standard, &options, NULL, &result, &err));
+    struct cop_candidate_row *rows = NULL;
+    int32_t n = 0;
+    assert_ok(
+        cop_store_list_candidates(f->store, result.run_id, f->arena, &rows, &n, &err));
+    assert_int_equal(n, 1);
+    const char *coefficients = strstr(rows[0].decision_json, "\"coefficients\":[");
+    assert_non_null(coefficients);
+    assert_null(strstr(coefficients, "[1,"));
+}
+
 static void front_keeps_what_nobody_beats(void **state)
 {
     (void)state;
@@ -205,6 +262,7 @@ int test_search(void)
         cmocka_unit_test(search_is_resumed_where_it_stopped),
         cmocka_unit_test(impossible_limits_are_told),
         cmocka_unit_test(a_stop_loses_nothing),
+        cmocka_unit_test(all_classes_are_asked),
         cmocka_unit_test(front_keeps_what_nobody_beats),
     };
     return cmocka_run_group_tests_name("search", tests, set_up, tear_down);
