@@ -319,3 +319,15 @@ enum cop_status cop_repair_consumers(
     *repaired = small;
     return COP_OK;
 }
+
+int64_t cop_repair_gained(const struct cop_node *node, int32_t *axis)
+{
+    struct cop_linear linear;
+    if (!node->op->coupling->linear(node, &linear)) return 0;
+    const struct cop_value *weights = node->src[linear.weights_slot];
+    if (weights == NULL || weights->data == NULL || weights->dtype != COP_F32) return 0;
+    if (!cop_fit__has_bias(node, &linear)) return 0;
+    if (linear.bias_slot < node->n_src && node->src[linear.bias_slot] != NULL) return 0;
+    *axis = linear.dst_axis;
+    return node->dst[0]->shape.dim[linear.dst_axis];
+}

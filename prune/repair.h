@@ -56,4 +56,8 @@ COP_NODISCARD enum cop_status cop_repair_responses(
     struct cop_graph *small,
     struct cop_err *err);
 
+/** Elements of the bias that a repair may give to @p node, which has none; 0: it has one, or
+ *  no place for one, or is not linear.  *axis of the result is that of the bias. */
+int64_t cop_repair_gained(const struct cop_node *node, int32_t *axis);
+
 #endif

@@ -1,6 +1,8 @@
 /* prune/work.c - how work and tensors shrink as channels of groups go; see work.h. */
 #include "prune/work.h"
 
+#include "prune/repair.h"
+
 /* Which groups run along which axes of each value. */
 struct along {
     int32_t group;
@@ -57,6 +59,7 @@ static enum cop_status fill_item(
     const struct cop_groups *groups,
     const struct alongs *alongs,
     const struct cop_value *value, /* the yardstick; may be NULL */
+    int32_t axis,                  /* only along it; -1: along all */
     struct cop_arena *arena,
     struct cop_work_item *item,
     struct cop_err *err)
@@ -71,6 +74,7 @@ static enum cop_status fill_item(
         const struct along *along = &alongs->at[i - 1];
         const struct cop_member *member =
             &cop_groups_at(groups, along->group)->members[along->member];
+        if (axis >= 0 && member->axis != axis) continue;
         item->parts[item->n_parts++] = (struct cop_work_part){
             .group = along->group,
             .axis = member->axis,
@@ -80,9 +84,31 @@ static enum cop_status fill_item(
     return COP_OK;
 }
 
+/* The biases that a repair adds shrink with the results that they belong to. */
+static enum cop_status list_gained(
+    const struct cop_groups *groups,
+    const struct alongs *alongs,
+    struct cop_arena *arena,
+    struct cop_work *work,
+    struct cop_err *err)
+{
+    for (int32_t i = 0; i < work->n_nodes; i++) {
+        const struct cop_node *node = work->nodes[i].node;
+        int32_t axis;
+        int64_t n = cop_repair_gained(node, &axis);
+        if (n == 0) continue;
+        struct cop_work_item *item = &work->consts[work->n_consts++];
+        item->size = n;
+        item->is_gained = true;
+        COP_TRY(fill_item(groups, alongs, node->dst[0], axis, arena, item, err));
+    }
+    return COP_OK;
+}
+
 static enum cop_status list_items(
     const struct cop_groups *groups,
     const struct alongs *alongs,
+    bool gains_biases,
     struct cop_arena *arena,
     struct cop_work *work,
     struct cop_err *err)
@@ -91,23 +117,24 @@ static enum cop_status list_items(
     int32_t n_values = cop_graph_n_values(graph);
     work->n_nodes = cop_graph_n_nodes(graph);
     work->nodes = COP_ARENA_NEW_N(arena, work->n_nodes, struct cop_work_item);
-    work->consts = COP_ARENA_NEW_N(arena, n_values, struct cop_work_item);
+    work->consts =
+        COP_ARENA_NEW_N(arena, n_values + work->n_nodes, struct cop_work_item);
     if (work->nodes == NULL || work->consts == NULL) return COP_FAIL_NOMEM(err);
     for (int32_t i = 0; i < work->n_nodes; i++) {
         struct cop_work_item *item = &work->nodes[i];
         item->node = cop_graph_node(graph, i);
         COP_TRY(cop_node_macs(item->node, &item->size, err));
         const struct cop_value *value = yardstick(item->node, item->size);
-        COP_TRY(fill_item(groups, alongs, value, arena, item, err));
+        COP_TRY(fill_item(groups, alongs, value, -1, arena, item, err));
     }
     for (int32_t i = 0; i < n_values; i++) {
         const struct cop_value *value = cop_graph_value(graph, i);
         if (value == NULL || value->data == NULL || value->dtype != COP_F32) continue;
         struct cop_work_item *item = &work->consts[work->n_consts++];
         item->size = cop_shape_n(&value->shape);
-        COP_TRY(fill_item(groups, alongs, value, arena, item, err));
+        COP_TRY(fill_item(groups, alongs, value, -1, arena, item, err));
     }
-    return COP_OK;
+    return gains_biases ? list_gained(groups, alongs, arena, work, err) : COP_OK;
 }
 
 /* Counts, then lists, the items that each group has a part of.  An item that a group
@@ -166,6 +193,7 @@ static enum cop_status index_groups(
 
 enum cop_status cop_work_find(
     const struct cop_groups *groups,
+    bool gains_biases,
     struct cop_arena *arena,
     struct cop_work **work,
     struct cop_err *err)
@@ -175,7 +203,7 @@ enum cop_status cop_work_find(
     if (found == NULL) return COP_FAIL_NOMEM(err);
     found->n_groups = cop_groups_n(groups);
     COP_TRY(list_alongs(groups, arena, &alongs, err));
-    COP_TRY(list_items(groups, &alongs, arena, found, err));
+    COP_TRY(list_items(groups, &alongs, gains_biases, arena, found, err));
     COP_TRY(index_groups(found, arena, err));
     *work = found;
     return COP_OK;
@@ -219,7 +247,9 @@ struct cop_work_saving cop_work_save(
     const struct cop_work_touched *touched = &work->touched[group];
     for (int32_t i = 0; i < touched->n_nodes; i++)
         saving.macs += alone(&work->nodes[touched->nodes[i]], group, n);
-    for (int32_t i = 0; i < touched->n_consts; i++)
-        saving.params += alone(&work->consts[touched->consts[i]], group, n);
+    for (int32_t i = 0; i < touched->n_consts; i++) {
+        const struct cop_work_item *item = &work->consts[touched->consts[i]];
+        if (!item->is_gained) saving.params += alone(item, group, n);
+    }
     return saving;
 }

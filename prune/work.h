@@ -26,6 +26,7 @@ struct cop_work_item {
     int64_t size;                /* MACs per sample; elements of a constant */
     struct cop_work_part *parts;
     int32_t n_parts;
+    bool is_gained; /* a bias that a repair adds, having had none */
 };
 
 /** What one group shrinks: indices into the lists of struct cop_work. */
@@ -45,9 +46,13 @@ struct cop_work {
     int32_t n_groups;
 };
 
-/** COP_ENOMEM, and what the operators' MACs return. */
+/** @p gains_biases: the cut will be repaired, which may give a bias to every linear node
+ *  that has none and a place for it (cop_repair_gained); these count as constants, so that
+ *  what is left is at most what is foretold.  COP_ENOMEM, and what the operators' MACs
+ *  return. */
 COP_NODISCARD enum cop_status cop_work_find(
     const struct cop_groups *groups,
+    bool gains_biases,
     struct cop_arena *arena,
     struct cop_work **work,
     struct cop_err *err);
@@ -55,7 +60,7 @@ COP_NODISCARD enum cop_status cop_work_find(
 /** What is left of the item, 0..1, when removed[group id] channels go from each group. */
 double cop_work_left(const struct cop_work_item *item, const int64_t *removed);
 
-/** What goes when @p n channels of @p group alone are cut. */
+/** What goes when @p n channels of @p group alone are cut; no gained bias among it. */
 struct cop_work_saving {
     double macs;
     double params;

@@ -46,6 +46,8 @@ struct cop_tables_options {
     const struct cop_score *const *orders;
     /* The batch and threads that count; NULL: nothing is measured, milliseconds are 0. */
     const struct cop_plan_options *plan;
+    bool
+        gains_biases; /* by repair: parameters then are an upper bound (prune/work.h) */
 };
 
 /** Measures the levels.  @p arena keeps everything.  What cop_cut_apply and

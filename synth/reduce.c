@@ -42,6 +42,7 @@ struct state {
     int32_t *factor_at; /* by position in the graph: index + 1 */
     struct cop_reduction *reduction;
     struct move *moves; /* options, then factors */
+    bool gains_biases;  /* they are among the parameters already */
     double need;        /* parameters still to go */
     bool is_capped;     /* saving more than is needed is worth no more */
 };
@@ -67,7 +68,7 @@ static double saved_by_rank(const struct state *state, int32_t i, int64_t rank)
         n_out *= out_left;
     }
     double saved = n_in * n_out - (double)rank * (n_in + n_out);
-    if (narrowed->factor->n_bias != 0) saved -= n_out;
+    if (narrowed->factor->n_bias != 0 && !state->gains_biases) saved -= n_out;
     return saved > 0.0 ? saved : 0.0;
 }
 
@@ -299,12 +300,16 @@ enum cop_status cop_reduce_choose(
     struct cop_err *err)
 {
     const struct cop_graph *graph = cop_groups_graph(tables->groups);
+    double params = 0.0;
     struct state state = {
+        .gains_biases = tables->gains_biases,
         .coefficients = coefficients,
         .rank_coefficients = ranks != NULL ? ranks->coefficients : NULL};
     const struct cop_lowrank *lowrank = ranks != NULL ? ranks->lowrank : NULL;
     COP_TRY(make_state(graph, tables, lowrank, arena, &state, err));
-    *reduction = (struct cop_reduction){.params = (double)cop_graph_n_params(graph)};
+    for (int32_t i = 0; i < tables->work->n_consts; i++)
+        params += (double)tables->work->consts[i].size;
+    *reduction = (struct cop_reduction){.params = params};
     return reduce_both_ways(&state, max_params, arena, reduction, is_reached, err);
 }
 

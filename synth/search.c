@@ -148,7 +148,8 @@ static enum cop_status make_tables(struct cop_search_state *state, struct cop_er
         state->progress,
         &state->calibration,
         err));
-    struct cop_tables_options tables_options = {.plan = &plan_options};
+    struct cop_tables_options tables_options = {
+        .plan = &plan_options, .gains_biases = true};
     const struct cop_score_ground ground = {.calibration = state->calibration};
     COP_TRY(cop_score_all(
         state->groups,

@@ -124,7 +124,8 @@ static enum cop_status survey(struct job *job, struct cop_err *err)
         .mb = job->options->mb > 0 ? job->options->mb : 1,
         .threads = job->options->threads,
     };
-    struct cop_tables_options options = {.plan = &plan};
+    struct cop_tables_options options = {
+        .plan = &plan, .gains_biases = !job->options->is_unrepaired};
     COP_TRY(cop_groups_find(job->input->graph, &out->groups, err));
     COP_TRY(cop_calibrate(
         job->engine,
@@ -226,7 +227,7 @@ static enum cop_status tell_out_of_reach(const struct job *job, struct cop_err *
         "out of reach: by channels the network comes down to %.1f %% of its MACs, "
         "%.1f %% of its parameters and about %.0f %% of its time, most of it in '%s'",
         100.0 * least.macs / job->full.macs,
-        100.0 * least.params / job->full.params,
+        100.0 * least.params / (double)out->before.params,
         100.0 * least.ms / job->full.ms,
         slowest);
 }
@@ -325,6 +326,20 @@ static bool may_lower_ranks(const struct job *job)
            o->latency.value <= 0.0;
 }
 
+/* Where no rank was lowered, none makes good what widths were cut too much: the generator
+ * knows how. */
+static void give_back(
+    const struct job *job, double max_params, const struct cop_reduction *reduction)
+{
+    struct cop_shrunk *out = job->out;
+    const struct cop_budget budget = {.params = max_params};
+    bool is_ranked = false;
+    for (int32_t f = 0; f < cop_lowrank_n(job->lowrank); f++)
+        is_ranked = is_ranked || reduction->ranks[f] != 0;
+    if (!is_ranked)
+        (void)cop_generate(out->tables, job->coefficients, &budget, out->choice);
+}
+
 /* Widths and ranks for a limit on size.  The ranks are chosen again once the widths are
  * cut. */
 static enum cop_status choose_ranked(
@@ -361,13 +376,16 @@ static enum cop_status choose_ranked(
         &is_reached,
         err));
     out->choice = reduction.choice;
-    if (is_reached) return COP_OK;
+    if (is_reached) {
+        give_back(job, max_params, &reduction);
+        return COP_OK;
+    }
     return COP_FAIL(
         err,
         COP_ELIMIT,
         "out of reach: by channels and ranks the network comes down to %.2f %% of its "
         "parameters",
-        100.0 * reduction.params / job->full.params);
+        100.0 * reduction.params / (double)out->before.params);
 }
 
 /* Asks what the chosen widths cost, in place of halves, and chooses again. */
@@ -452,19 +470,30 @@ static enum cop_status cut_widths(struct job *job, struct cop_err *err)
     return repair(job, err);
 }
 
+/* What the repair of the lowered network may add to it. */
+static double count_gained(const struct cop_graph *graph)
+{
+    int64_t n = 0;
+    int32_t axis;
+    for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++)
+        n += cop_repair_gained(cop_graph_node(graph, i), &axis);
+    return (double)n;
+}
+
 /* Ranks of the network as cut and repaired; then the second of two nodes answers for what
  * the first has lost. */
 static enum cop_status lower_ranks(struct job *job, struct cop_err *err)
 {
     struct cop_shrunk *out = job->out;
     struct cop_graph *reduced = NULL;
+    double gained = is_repaired(job) ? count_gained(out->graph) : 0.0;
     COP_TRY(cop_reduce_ranks(
         job->engine,
         out->graph,
         &job->images.samples,
         job->progress,
         &job->ranks,
-        params_limit(job),
+        params_limit(job) - gained,
         out->arena,
         &reduced,
         &out->lowered,

@@ -209,6 +209,7 @@ enum cop_status cop_tables_make(
     made->arena = arena;
     made->groups = groups;
     made->is_timed = options->plan != NULL;
+    made->gains_biases = options->gains_biases;
     made->times = COP_ARENA_NEW_N(arena, n_nodes, struct cop_node_times);
     made->removed = COP_ARENA_NEW_N(arena, cop_groups_n(groups), int64_t);
     made->is_known = COP_ARENA_NEW_N(arena, cop_groups_n(groups), bool);
@@ -219,7 +220,7 @@ enum cop_status cop_tables_make(
     struct cop_engine_info info;
     cop_engine_describe(engine, &info);
     COP_TRY(add_options(made, options->orders, info.channel_block, err));
-    COP_TRY(cop_work_find(groups, arena, &made->work, err));
+    COP_TRY(cop_work_find(groups, options->gains_biases, arena, &made->work, err));
     for (int32_t level = 0; level < COP_N_LEVELS && made->is_timed; level++) {
         COP_TRY(cop_progress_check(progress, err));
         COP_TRY(measure_level(made, engine, options->plan, level, err));

@@ -25,6 +25,7 @@ struct cop_tables {
     struct cop_work *work;
     struct cop_node_times *times; /* by position in the graph */
     bool is_timed;
+    bool gains_biases; /* counted among the constants */
     /* scratch of predictions and of the generator */
     int64_t *removed;       /* by group id */
     struct cop_step *steps; /* by option */

@@ -98,7 +98,7 @@ static void check_cut(
         keeps[g] = keep;
     }
     struct cop_work *work = NULL;
-    assert_ok(cop_work_find(groups, arena, &work, &err));
+    assert_ok(cop_work_find(groups, false, arena, &work, &err));
     double macs;
     double params;
     double full[2];

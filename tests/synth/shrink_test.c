@@ -90,6 +90,39 @@ static void samples_do_not_repeat(void **state)
     cop_shrunk_clear(&shrunk);
 }
 
+/* Convolutions without biases get them by repair: these count, or a limit on parameters
+ * that is all but used up would be missed. */
+static void biases_that_repair_adds_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct cop_err err = {0};
+    struct cop_graph *graph = small_net(5);
+    for (int32_t i = 0; i < cop_graph_n_nodes(graph); i++) {
+        struct cop_node *node = cop_graph_node(graph, i);
+        if (strcmp(node->op->name, "Conv") == 0)
+            assert_ok(cop_graph_set_src(graph, node, 2, NULL, &err));
+    }
+    cop_graph_remove_dead(graph);
+    const struct cop_shrink_input input = {.graph = graph, .data = f->data};
+    for (double share = 0.8; share > 0.35; share -= 0.2) {
+        for (int keeps_ranks = 0; keeps_ranks < 2; keeps_ranks++) {
+            const struct cop_shrink_options options = {
+                .params = {.value = share, .is_share = true},
+                .score = COP_SCORE_RECONSTRUCTION,
+                .samples = 32,
+                .keeps_ranks = keeps_ranks,
+            };
+            struct cop_shrunk shrunk;
+            assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
+            assert_true(
+                (double)shrunk.after.params >
+                0.9 * share * (double)shrunk.before.params);
+            cop_shrunk_clear(&shrunk);
+        }
+    }
+    cop_graph_destroy(graph);
+}
+
 /* Both ways to choose the widths are tried, and the kept widths are of the better one. */
 static void the_better_allocation_is_kept(void **state)
 {
@@ -305,6 +338,7 @@ int test_shrink(void)
         cmocka_unit_test(blocks_are_left_out),
         cmocka_unit_test(what_is_claimed_is_there),
         cmocka_unit_test(samples_do_not_repeat),
+        cmocka_unit_test(biases_that_repair_adds_are_counted),
         cmocka_unit_test(the_better_allocation_is_kept),
         cmocka_unit_test(the_same_images_are_not_held_out),
         cmocka_unit_test(out_of_reach_is_told),
