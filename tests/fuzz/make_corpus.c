@@ -321,6 +321,68 @@ static void pools(struct onnx_file *file)
     onnx_output(file, "y");
 }
 
+/* Windows over three axes, lines and volumes. */
+static void volumes(struct onnx_file *file)
+{
+    struct pb conv = {0};
+    struct pb pool = {0};
+    struct pb deconv = {0};
+    onnx_begin(file);
+    onnx_input(file, "x", FLOAT, "N,2,4,3,5");
+    put_weights(file, "w", "4,1,2,3,2", 48);
+    put_weights(file, "v", "4,2,2,1,3", 48);
+    put_weights(file, "b", "2", 2);
+    onnx_attr_ints(&conv, "pads", (const int64_t[]){1, 1, 0, 0, 1, 1}, 6);
+    onnx_attr_int(&conv, "group", 2);
+    onnx_node(file, "Conv", "c", "x w", "c", &conv);
+    onnx_attr_ints(&pool, "kernel_shape", (const int64_t[]){2, 2, 2}, 3);
+    onnx_attr_ints(&pool, "strides", (const int64_t[]){2, 1, 2}, 3);
+    onnx_attr_int(&pool, "ceil_mode", 1);
+    onnx_node(file, "MaxPool", "p", "c", "p", &pool);
+    onnx_attr_ints(&deconv, "strides", (const int64_t[]){2, 1, 2}, 3);
+    onnx_attr_ints(&deconv, "output_padding", (const int64_t[]){1, 0, 0}, 3);
+    onnx_node(file, "ConvTranspose", "d", "p v b", "d", &deconv);
+    plain_node(file, "GlobalAveragePool", "d", "y");
+    onnx_output(file, "y");
+}
+
+/* Scales in blocks, a mask, what only folds. */
+static void blocks(struct onnx_file *file)
+{
+    struct pb quant = {0};
+    struct pb dequant = {0};
+    onnx_begin(file);
+    file->opset = 21;
+    onnx_input(file, "x", FLOAT, "1,4");
+    put_positive(file, "s", "1,2", 2);
+    put_positive(file, "t", "2,4", 8);
+    put_ints(file, "five", "1", (const int64_t[]){-5}, 1);
+    put_ints(file, "three", "1", (const int64_t[]){3}, 1);
+    struct pb weights = onnx_tensor("w", 3, "4,4");
+    pb_bytes(
+        &weights,
+        9,
+        "\x00\x01\x02\x03\xff\x80\x7f\x10\x00\x01\x02\x03\x04\x05\x06\x07",
+        16);
+    onnx_constant(file, &weights);
+    onnx_attr_int(&quant, "block_size", 2);
+    onnx_attr_int(&quant, "output_dtype", 3);
+    onnx_node(file, "QuantizeLinear", "q", "x s", "q", &quant);
+    onnx_attr_int(&dequant, "block_size", 2);
+    onnx_node(file, "DequantizeLinear", "d", "q s", "d", &dequant);
+    onnx_attr_int(&dequant, "block_size", 2);
+    onnx_attr_int(&dequant, "axis", 0);
+    onnx_node(file, "DequantizeLinear", "dw", "w t", "f", &dequant);
+    onnx_node(file, "Dropout", "drop", "d", "kept mask", NULL);
+    plain_node(file, "MatMul", "kept f", "m");
+    int_node(file, "Cast", "mask", "ones", "to", 10);
+    int_node(file, "Mod", "five three", "one", "fmod", 0);
+    plain_node(file, "Clip", "one three", "clipped");
+    int_node(file, "Cast", "clipped", "number", "to", 1);
+    plain_node(file, "Sum", "m ones number", "y");
+    onnx_output(file, "y");
+}
+
 /* Opset 18: axes and split counts as operands. */
 static void late_opset(struct onnx_file *file)
 {
@@ -431,6 +493,8 @@ static const struct {
     {"elementwise.onnx", elementwise},
     {"encodings.onnx", encodings},
     {"pools.onnx", pools},
+    {"volumes.onnx", volumes},
+    {"blocks.onnx", blocks},
     {"late_opset.onnx", late_opset},
     {"integers.onnx", integers},
     {"bad_operators.onnx", bad_operators},
