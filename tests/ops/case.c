@@ -112,7 +112,8 @@ static void parse_named(struct case_line *line, char *name, char *text)
     } else if (strcmp(name, "via") == 0) {
         line->is_last_axis = strcmp(text, "last") == 0;
         line->is_line = strcmp(text, "line") == 0;
-        if (!line->is_last_axis && !line->is_line)
+        line->is_volume = strcmp(text, "volume") == 0;
+        if (!line->is_last_axis && !line->is_line && !line->is_volume)
             fail_msg("%s: via is '%s'", line->place, text);
     } else if (strcmp(name, "grad") == 0) {
         line->has_grad = false;

@@ -20,6 +20,7 @@
  *     prune=frozen   none may
  *     via=last       the channels to cut lie on the last axis, not on axis 1
  *     via=line       of sources with three axes they lie on axis 1, not on the last
+ *     via=volume     sources with five axes are volumes: their channels are axis 1 alone
  *     grad=no        the gradient is not checked
  *   => text          the line must fail with that text in its message
  * Lines that start with # are comments. */
@@ -60,6 +61,7 @@ struct case_line {
     bool must_freeze;
     bool is_last_axis;
     bool is_line;
+    bool is_volume;
     bool has_grad;
 };
 

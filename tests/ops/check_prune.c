@@ -55,7 +55,7 @@ static enum cop_status add_layer(
     const bool is_conv = conv_rank > 0;
     const struct cop_shape weights = {
         is_conv ? conv_rank : 2,
-        {is_conv ? in_out[1] : in_out[0], is_conv ? in_out[0] : in_out[1], 1, 1}};
+        {is_conv ? in_out[1] : in_out[0], is_conv ? in_out[0] : in_out[1], 1, 1, 1}};
     const struct cop_shape bias = {1, {in_out[1]}};
     COP_TRY(random_constant(check, net, weights, is_positive, &src[1]));
     if (is_conv) COP_TRY(random_constant(check, net, bias, is_positive, &src[2]));
@@ -150,7 +150,8 @@ static enum cop_status add_sources(struct check *check, struct net *net)
         struct cop_shape shape = from->shape;
         const bool is_conv = comes_from_conv(line, &shape);
         const int axis = is_conv ? 1 : shape.rank - 1;
-        if (shape.rank == 5 && is_conv)
+        const bool is_split = shape.rank == 5 && is_conv && !line->is_volume;
+        if (is_split)
             shape = (struct cop_shape){
                 4, {1, shape.dim[1] * shape.dim[2], shape.dim[3], shape.dim[4]}};
         const int64_t in_out[2] = {N_IN, shape.dim[axis]};
@@ -167,8 +168,7 @@ static enum cop_status add_sources(struct check *check, struct net *net)
                 from->low >= 0.0,
                 &net->src[s]));
         if (from->dtype == COP_U8) COP_TRY(add_quantize(check, net, &net->src[s]));
-        if (from->shape.rank == 5 && is_conv)
-            COP_TRY(reshape_to(check, net, &from->shape, &net->src[s]));
+        if (is_split) COP_TRY(reshape_to(check, net, &from->shape, &net->src[s]));
     }
     return COP_OK;
 }

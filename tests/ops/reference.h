@@ -68,11 +68,11 @@ struct ref_row {
     const char *op;
     void (*run)(struct ref_call *call);
 };
-extern const struct ref_row ref_math_rows[];  /* reference_math.c; end: op NULL */
-extern const struct ref_row ref_layer_rows[]; /* reference_layer.c */
-extern const struct ref_row ref_move_rows[];  /* reference_move.c */
-extern const struct ref_row ref_norm_rows[];  /* reference_norm.c */
+extern const struct ref_row ref_math_rows[];   /* reference_math.c; end: op NULL */
+extern const struct ref_row ref_layer_rows[];  /* reference_layer.c */
+extern const struct ref_row ref_move_rows[];   /* reference_move.c */
+extern const struct ref_row ref_norm_rows[];   /* reference_norm.c */
 extern const struct ref_row ref_resize_rows[]; /* reference_resize.c */
-extern const struct ref_row ref_map_rows[];   /* reference_map.c */
+extern const struct ref_row ref_map_rows[];    /* reference_map.c */
 
 #endif
