@@ -3,8 +3,12 @@
 #include "base/mem.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 1 << 21 };
 
 static atomic_llong fail_countdown; /* 0: never fail */
 
@@ -24,11 +28,23 @@ static bool must_fail(void)
     return true;
 }
 
+/* Large blocks are touched from end to end: in huge pages that faults and looks up addresses
+ * five hundred times less often.  Where the system has none nothing changes. */
+static void prefer_huge_pages(void *block, size_t bytes)
+{
+    uintptr_t first = ((uintptr_t)block + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    uintptr_t last = ((uintptr_t)block + bytes) / HUGE_PAGE * HUGE_PAGE;
+    if (block == NULL || first >= last) return;
+    (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+}
+
 void *cop_mem_array(size_t n, size_t size)
 {
     size_t bytes;
     if (cop_mul_overflow(n, size, &bytes) || must_fail()) return NULL;
-    return calloc(bytes != 0 ? bytes : 1, 1);
+    void *block = calloc(bytes != 0 ? bytes : 1, 1);
+    prefer_huge_pages(block, bytes);
+    return block;
 }
 
 void *cop_mem_grow(void *old, size_t old_n, size_t n, size_t size)
@@ -47,6 +63,7 @@ void *cop_mem_aligned(size_t bytes)
     padded = padded / 64 * 64;
     if (padded == 0) padded = 64;
     void *block = aligned_alloc(64, padded);
+    prefer_huge_pages(block, padded);
     if (block != NULL) memset(block, 0, padded);
     return block;
 }

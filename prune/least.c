@@ -6,8 +6,8 @@
  *
  * Where the original's value lies beyond the bend (below 0, before a ReLU), any result
  * beyond it is as good.  So y is taken as near to the present result as the bend allows, and
- * the system, whose matrix stays the same, is solved again: alternating projections, each of
- * which lowers the distance. */
+ * the system, whose matrix stays the same, is solved again: alternating projections, with the
+ * momentum of FISTA (Beck and Teboulle 2009), as each is a gradient step on the distance. */
 #include "prune/least_impl.h"
 
 #include "base/mem.h"
@@ -21,7 +21,7 @@
 
 static const double least_ridge = 1e-2;
 static const double scarce_rows = 16.0; /* rows per feature below which it grows */
-enum { BEND_ROUNDS = 8 };
+enum { BEND_ROUNDS = 4, OUTPUTS_AT_ONCE = 64 };
 static const double flat = 1e-3; /* of the largest slope: cannot be steered */
 
 struct work {
@@ -34,7 +34,10 @@ struct work {
     double *present; /* [f][n]: V */
     double *weights; /* [f][n] */
     double *bias;    /* [n] */
-    float *rounded;  /* [n][f]: weights, transposed */
+    double *before;  /* [f][n] and [n]: both, a round ago */
+    float *ahead;    /* [n][f]: weights with momentum, transposed */
+    double *bias_ahead;
+    double *room; /* [f][n]: columns while they are solved */
     int info;
 };
 
@@ -71,8 +74,31 @@ static enum cop_status aim_first(void *context, int64_t b, struct cop_err *err)
     return COP_OK;
 }
 
-/* Runs the rows through the present weights; what lies beyond the bend in the original may
- * stay where it is now, if that is beyond the bend too. */
+/* One output: what lies beyond the bend in the original may stay where it is now, if that is
+ * beyond the bend too. */
+static void aim_output(
+    const struct cop_least *least,
+    double slope,
+    double bias,
+    int64_t k,
+    const float *want,
+    const float *rest,
+    float *to)
+{
+    double low = least->low;
+    double high = least->high;
+    for (int64_t i = 0; i < k; i++) {
+        double others = rest != NULL ? (double)rest[i] : 0.0;
+        double is = slope * ((double)to[i] + bias) + others;
+        double wanted = (double)want[i];
+        double below = is < low ? is : low;
+        double above = is > high ? is : high;
+        wanted = wanted <= low ? below : wanted >= high ? above : wanted;
+        to[i] = (float)(slope != 0.0 ? (wanted - others) / slope : 0.0);
+    }
+}
+
+/* Runs the rows through the weights as they are, and takes aim again. */
 static enum cop_status aim_again(void *context, int64_t b, struct cop_err *err)
 {
     const struct work *work = context;
@@ -87,23 +113,19 @@ static enum cop_status aim_again(void *context, int64_t b, struct cop_err *err)
         least->want.n,
         k,
         least->z.n,
-        work->rounded,
+        work->ahead,
         least->z.elements + b * least->z.stride,
         to,
         err));
-    for (int64_t o = 0; o < least->want.n; o++) {
-        double slope = slope_of(work, o);
-        for (int64_t i = o * k; i < (o + 1) * k; i++) {
-            double others = rest != NULL ? (double)rest[i] : 0.0;
-            double is = slope * ((double)to[i] + work->bias[o]) + others;
-            double wanted = (double)want[i];
-            if (wanted <= least->low)
-                wanted = fmin(is, least->low);
-            else if (wanted >= least->high)
-                wanted = fmax(is, least->high);
-            to[i] = (float)aim(work, o, wanted, others);
-        }
-    }
+    for (int64_t o = 0; o < least->want.n; o++)
+        aim_output(
+            least,
+            slope_of(work, o),
+            work->bias_ahead[o],
+            k,
+            want + o * k,
+            rest != NULL ? rest + o * k : NULL,
+            to + o * k);
     return COP_OK;
 }
 
@@ -118,59 +140,91 @@ static double ridge_of(const struct work *work)
 }
 
 /* LAPACK in one thread, so that rounding does not depend on how many there are: BLAS takes
- * no team of its own inside a parallel loop. */
+ * no team of its own inside a parallel loop.  What is upper by columns is lower by rows. */
 static enum cop_status factorize(void *context, int64_t i, struct cop_err *err)
 {
     (void)i;
     (void)err;
     struct work *work = context;
     int64_t f = work->least->z.n;
+    double ridge = ridge_of(work);
+    for (int64_t r = 0; r < f; r++)
+        work->gram[r * (f + 1)] += ridge;
+    work->info = LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (int)f, work->gram, (int)f);
+    return COP_OK;
+}
+
+/* Outputs are solved in chunks of their own, on several threads. */
+static int64_t n_chunks(const struct work *work)
+{
+    return (work->least->want.n + OUTPUTS_AT_ONCE - 1) / OUTPUTS_AT_ONCE;
+}
+
+static int64_t in_chunk(const struct work *work, int64_t chunk)
+{
+    int64_t left = work->least->want.n - chunk * OUTPUTS_AT_ONCE;
+    return left < OUTPUTS_AT_ONCE ? left : OUTPUTS_AT_ONCE;
+}
+
+/* Z'Z V, of one chunk. */
+static enum cop_status multiply_present(
+    void *context, int64_t chunk, struct cop_err *err)
+{
+    (void)err;
+    struct work *work = context;
+    int64_t f = work->least->z.n;
     int64_t n = work->least->want.n;
+    int64_t first = chunk * OUTPUTS_AT_ONCE;
     cblas_dgemm(
         CblasRowMajor,
         CblasNoTrans,
         CblasNoTrans,
         (int)f,
-        (int)n,
+        (int)in_chunk(work, chunk),
         (int)f,
         1.0,
         work->gram,
         (int)f,
-        work->present,
+        work->present + first,
         (int)n,
         0.0,
-        work->start,
+        work->start + first,
         (int)n);
-    double ridge = ridge_of(work);
-    for (int64_t r = 0; r < f; r++)
-        work->gram[r * (f + 1)] += ridge;
-    work->info = LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)f, work->gram, (int)f);
     return COP_OK;
 }
 
-static enum cop_status solve_once(void *context, int64_t i, struct cop_err *err)
+static enum cop_status solve_chunk(void *context, int64_t chunk, struct cop_err *err)
 {
-    (void)i;
     (void)err;
     struct work *work = context;
     int64_t f = work->least->z.n;
     int64_t n = work->least->want.n;
-    for (int64_t k = 0; k < f * n; k++)
-        work->weights[k] = work->cross[k] - work->start[k];
-    work->info = LAPACKE_dpotrs(
-        LAPACK_ROW_MAJOR,
-        'L',
-        (int)f,
-        (int)n,
-        work->gram,
-        (int)f,
-        work->weights,
-        (int)n);
+    int64_t first = chunk * OUTPUTS_AT_ONCE;
+    int64_t here = in_chunk(work, chunk);
+    double *x = work->room + f * first; /* [f][here] */
     for (int64_t r = 0; r < f; r++) {
-        for (int64_t o = 0; o < n; o++) {
-            work->weights[r * n + o] += work->present[r * n + o];
-            work->rounded[o * f + r] = (float)work->weights[r * n + o];
-        }
+        for (int64_t o = 0; o < here; o++)
+            x[r * here + o] =
+                work->cross[r * n + first + o] - work->start[r * n + first + o];
+    }
+    for (int back = 0; back < 2; back++)
+        cblas_dtrsm(
+            CblasRowMajor,
+            CblasLeft,
+            CblasLower,
+            back ? CblasTrans : CblasNoTrans,
+            CblasNonUnit,
+            (int)f,
+            (int)here,
+            1.0,
+            work->gram,
+            (int)f,
+            x,
+            (int)here);
+    for (int64_t r = 0; r < f; r++) {
+        for (int64_t o = 0; o < here; o++)
+            work->weights[r * n + first + o] =
+                x[r * here + o] + work->present[r * n + first + o];
     }
     return COP_OK;
 }
@@ -181,13 +235,31 @@ static enum cop_status fit_once(struct work *work, struct cop_err *err)
     struct cop_least *least = work->least;
     COP_TRY(cop_rows__means(&least->room, work->bias, err));
     COP_TRY(cop_rows__cross(&least->z, &least->room, work->cross, err));
-    COP_TRY(cop_par_for(1, solve_once, work, err));
-    if (work->info != 0)
-        return COP_FAIL(
-            err, COP_EINVAL, "node '%s': the fit has no solution", least->name);
+    COP_TRY(cop_par_for(n_chunks(work), solve_chunk, work, err));
     if (!least->has_intercept)
         memset(work->bias, 0, (size_t)least->want.n * sizeof *work->bias);
     return COP_OK;
+}
+
+/* Goes on from the last round by @p momentum times what it changed. */
+static void look_ahead(struct work *work, double momentum)
+{
+    int64_t f = work->least->z.n;
+    int64_t n = work->least->want.n;
+    double *bias_before = work->before + f * n;
+    for (int64_t r = 0; r < f; r++) {
+        for (int64_t o = 0; o < n; o++) {
+            double now = work->weights[r * n + o];
+            double *before = &work->before[r * n + o];
+            work->ahead[o * f + r] = (float)(now + momentum * (now - *before));
+            *before = now;
+        }
+    }
+    for (int64_t o = 0; o < n; o++) {
+        work->bias_ahead[o] =
+            work->bias[o] + momentum * (work->bias[o] - bias_before[o]);
+        bias_before[o] = work->bias[o];
+    }
 }
 
 /* Outputs whose slope is next to nothing keep their weights. */
@@ -215,6 +287,7 @@ static enum cop_status solve(struct work *work, struct cop_err *err)
         COP_TRY(cop_rows__take_off(&least->z, work->mean_z, err));
     }
     COP_TRY(cop_rows__gram(&least->z, work->gram, err));
+    COP_TRY(cop_par_for(n_chunks(work), multiply_present, work, err));
     COP_TRY(cop_par_for(1, factorize, work, err));
     if (work->info != 0)
         return COP_FAIL(
@@ -226,6 +299,7 @@ static enum cop_status solve(struct work *work, struct cop_err *err)
     COP_TRY(fit_once(work, err));
     bool is_bent = least->low > -INFINITY || least->high < INFINITY;
     for (int round = 0; is_bent && round < BEND_ROUNDS; round++) {
+        look_ahead(work, (double)round / (double)(round + 3));
         COP_TRY(cop_par_for(n_blocks, aim_again, work, err));
         COP_TRY(fit_once(work, err));
     }
@@ -242,26 +316,31 @@ enum cop_status cop_least__solve(
 {
     size_t f = (size_t)least->z.n;
     size_t n = (size_t)least->want.n;
-    double *doubles = cop_mem_array(f + f * f + 3 * f * n, sizeof *doubles);
-    float *rounded = cop_mem_array(n * f, sizeof *rounded);
+    double *doubles = cop_mem_array(f + n + f * f + 5 * f * n + n, sizeof *doubles);
+    float *ahead = cop_mem_array(n * f, sizeof *ahead);
     enum cop_status status =
-        doubles != NULL && rounded != NULL ? COP_OK : COP_FAIL_NOMEM(err);
+        doubles != NULL && ahead != NULL ? COP_OK : COP_FAIL_NOMEM(err);
     if (status == COP_OK) {
+        double *gram = doubles + f + n;
+        double *matrices = gram + f * f;
         struct work work = {
             .least = least,
             .mean_z = doubles,
-            .gram = doubles + f,
-            .cross = doubles + f + f * f,
-            .start = doubles + f + f * f + f * n,
-            .present = doubles + f + f * f + 2 * f * n,
+            .bias_ahead = doubles + f,
+            .gram = gram,
+            .cross = matrices,
+            .start = matrices + f * n,
+            .present = matrices + 2 * f * n,
+            .room = matrices + 3 * f * n,
+            .before = matrices + 4 * f * n,
             .weights = weights,
             .bias = bias,
-            .rounded = rounded,
+            .ahead = ahead,
         };
         memcpy(work.present, weights, f * n * sizeof *weights);
         status = solve(&work, err);
     }
-    cop_mem_free(rounded);
+    cop_mem_free(ahead);
     cop_mem_free(doubles);
     return status;
 }
