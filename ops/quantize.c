@@ -51,7 +51,7 @@ struct parameter {
 };
 
 /* As many blocks as cover the axis, the last one maybe shorter; other axes are the
- * source's. */
+ * source's.  What a file made for one sample says of that one holds for all. */
 static enum cop_status check_blocks(
     const struct cop_fact *src,
     int32_t slot,
@@ -64,6 +64,7 @@ static enum cop_status check_blocks(
         const int64_t block = i == parameter->axis ? parameter->block : 1;
         const int64_t n = src[0].shape.dim[i];
         const int64_t wanted = n / block + (n % block != 0);
+        if (i == 0 && src[0].data == NULL && shape->dim[0] == 1) continue;
         if (shape->dim[i] != wanted)
             return COP_FAIL(
                 err,
@@ -273,12 +274,13 @@ static enum cop_status spread_blocks(
     const int64_t *tables[COP_MAX_RANK] = {NULL};
     int64_t *table = NULL;
     struct cop_ref spread = COP_REF_ABSENT;
-    const struct cop_shape *const shape = &cop_emit_src_fact(emitter, 0)->shape;
+    struct cop_shape shape = cop_emit_src_fact(emitter, 0)->shape;
     COP_TRY(cop_ops__table(emitter, parameter->axis, &table, err));
-    for (int64_t i = 0; i < shape->dim[parameter->axis]; i++)
+    for (int64_t i = 0; i < shape.dim[parameter->axis]; i++)
         table[i] = i / parameter->block;
     tables[parameter->axis] = table;
-    COP_TRY(cop_emit_temp(emitter, shape, &spread, err));
+    if (parameter->axis != 0) shape.dim[0] = parameter->shape.dim[0];
+    COP_TRY(cop_emit_temp(emitter, &shape, &spread, err));
     COP_TRY(cop_emit_pick(emitter, tables, 0.0F, *numbers, spread, err));
     *numbers = spread;
     return COP_OK;

@@ -37,6 +37,21 @@ def known_operators():
     return set(re.findall(r"^\| (\w+) \| \d", PAGE.read_text(), re.MULTILINE))
 
 
+WHY = """
+Why these stay out:
+
+- **Types.** Numbers are held as float32, int64, int32, int8, uint8 and bool. float16 and float64 are
+  read as float32, so a test that asks for a result of that type has none of it. Networks quantised to
+  16 bits, or to fewer than 8, are not read.
+- **Dropout in training** asks for the very random numbers of another program; **BatchNormalization in
+  training** makes one sample's answer depend on the others of its batch, which a network in service
+  never does. Both are refused by name.
+- **Indices of MaxPool** are read by MaxUnpool alone, which is not in the table.
+- **Sequences and optional values** hold no tensor; **SpaceToDepth** with a mode is of an opset after 21.
+- **Mod** folds in shape arithmetic but is not computed: a rounded quotient would be a whole divisor off.
+"""
+
+
 class Refused(Exception):
     pass
 
@@ -204,6 +219,7 @@ def section(verdicts, n_tests):
     for reason, names in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
         which = "" if reason.startswith("type ") else f": {', '.join(sorted(names))}"
         lines.append(f"| {reason} | {len(names)}{which} |\n")
+    lines.append(WHY)
     return "".join(lines)
 
 

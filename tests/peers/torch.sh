@@ -2,8 +2,8 @@
 # Compares torchvision's networks, as PyTorch's two exporters write them, with ONNX Runtime.
 #   usage: torch.sh COPPICE [--write] [NETWORK...]
 #
-# PyTorch for CPUs comes from PyPI into an environment beside the program (or in
-# $COPPICE_TORCH_VENV), about 3 GB; that it cannot be had is a failure, not a skip.
+# PyTorch comes from PyPI into an environment beside the program (or in
+# $COPPICE_TORCH_VENV), about 5 GB; that it cannot be had is a failure, not a skip.
 # --write renews the table in docs/imports.md.
 set -eu
 if [ $# -lt 1 ]; then
