@@ -87,6 +87,7 @@ static enum cop_status find_volume(
     COP_TRY(cop_ops__window(
         &parts.depth, &line, &weights->dim[2], false, &volume->depth, along, err));
     produced[0] = along[1];
+    COP_TRY(cop_ops__check_depth(along[1], volume->depth.kernel[1], err));
     return cop_ops__window(
         &parts.plane,
         &plane,

@@ -154,6 +154,7 @@ static enum cop_status find_volume(
         parts.plane, attrs->group, longer[1], wanted[1]};
     COP_TRY(transpose_window(&depth, &line, &taps, &volume->depth, along, err));
     produced[0] = along[1];
+    COP_TRY(cop_ops__check_depth(along[1], volume->depth.kernel[1], err));
     return transpose_window(
         &image, &plane, &kernels, &volume->plane, &produced[1], err);
 }

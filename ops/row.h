@@ -246,6 +246,9 @@ struct cop_ops__volume {
     struct cop_window plane;
     int64_t g;
 };
+/** COP_EUNSUPPORTED when the slices of all taps along the depth are beyond 2^24. */
+COP_NODISCARD enum cop_status cop_ops__check_depth(
+    int64_t n_dst, int64_t n_taps, struct cop_err *err);
 COP_NODISCARD enum cop_status cop_ops__emit_conv_volume(
     struct cop_emitter *emitter,
     const struct cop_ops__volume *volume,

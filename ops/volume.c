@@ -16,6 +16,18 @@ struct depth {
 
 enum { MAX_TABLE = 1 << 24 };
 
+enum cop_status cop_ops__check_depth(int64_t n_dst, int64_t n_taps, struct cop_err *err)
+{
+    if (n_dst <= MAX_TABLE / n_taps) return COP_OK;
+    return COP_FAIL(
+        err,
+        COP_EUNSUPPORTED,
+        "%lld slices of %lld taps, together at most %d are supported",
+        (long long)n_dst,
+        (long long)n_taps,
+        MAX_TABLE);
+}
+
 static enum cop_status make_table(
     struct cop_emitter *emitter,
     const struct cop_ops__volume *volume,
@@ -25,14 +37,7 @@ static enum cop_status make_table(
     depth->n_src = cop_emit_src_fact(emitter, 0)->shape.dim[2];
     depth->n_dst = cop_emit_dst_fact(emitter, 0)->shape.dim[2];
     depth->n_taps = volume->depth.kernel[1];
-    if (depth->n_dst > MAX_TABLE / depth->n_taps)
-        return COP_FAIL(
-            err,
-            COP_EUNSUPPORTED,
-            "%lld slices of %lld taps, together at most %d are supported",
-            (long long)depth->n_dst,
-            (long long)depth->n_taps,
-            MAX_TABLE);
+    COP_TRY(cop_ops__check_depth(depth->n_dst, depth->n_taps, err));
     depth->table =
         COP_ARENA_NEW_N(cop_emit_arena(emitter), depth->n_dst * depth->n_taps, int64_t);
     return depth->table != NULL ? COP_OK : COP_FAIL_NOMEM(err);
