@@ -338,10 +338,18 @@ static enum cop_status print_sizes(
 /* Which images a number was taken on, in words. */
 static const char *compared_on(const struct prune *prune)
 {
-    if (!prune->shrunk.is_held_out)
-        return prune->o->val != NULL ? "the calibration images are among them"
+    if (prune->o->val != NULL) return prune->o->val;
+    return prune->shrunk.is_held_out ? "images not used for calibration"
                                      : "the calibration images themselves";
-    return prune->o->val != NULL ? prune->o->val : "images not used for calibration";
+}
+
+static void print_shared(const struct cop_shrunk *shrunk)
+{
+    if (shrunk->n_shared == 0) return;
+    printf(
+        "%-13s%lld of these samples were calibrated on: not held out\n",
+        "shared",
+        (long long)shrunk->n_shared);
 }
 
 static void print_idle(const struct cop_shrunk *shrunk)
@@ -454,6 +462,7 @@ static enum cop_status print_text(
             compared_on(prune));
     else
         printf("%-13snot compared: no images\n", "same answer");
+    print_shared(shrunk);
     print_cut(shrunk);
     print_allocation(shrunk);
     print_lowered(shrunk);

@@ -75,6 +75,14 @@ COP_NODISCARD enum cop_status cop_dataset_read_rgb(
 COP_NODISCARD enum cop_status cop_dataset_hash(
     const struct cop_dataset *dataset, char hex[65], struct cop_err *err);
 
+/** SHA-256 of one sample's own bytes, as they lie in its file: no name, no label.
+ *  COP_EIO, COP_ENOMEM. */
+COP_NODISCARD enum cop_status cop_dataset_sample_hash(
+    const struct cop_dataset *dataset,
+    int64_t sample,
+    uint8_t digest[32],
+    struct cop_err *err);
+
 /** @p n distinct samples, spread evenly over classes, from a seed; in ascending order.
  *  n is lowered to what there is. */
 COP_NODISCARD enum cop_status cop_dataset_draw(

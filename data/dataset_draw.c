@@ -16,22 +16,49 @@ struct digests {
     uint8_t (*digest)[32]; /* [n_files] */
 };
 
+static void hash_bytes(const void *bytes, size_t n, uint8_t digest[32])
+{
+    struct cop_sha256 sha;
+    cop_sha256_init(&sha);
+    cop_sha256_add(&sha, bytes, n);
+    cop_sha256_finish(&sha, digest);
+}
+
+static enum cop_status hash_picture(
+    const struct cop_data__file *file, uint8_t digest[32], struct cop_err *err)
+{
+    char *bytes = NULL;
+    size_t n = 0;
+    COP_TRY(cop_file_read(file->path, COP_DATA__MAX_FILE_BYTES, &bytes, &n, err));
+    hash_bytes(bytes, n, digest);
+    cop_mem_free(bytes);
+    return COP_OK;
+}
+
 static enum cop_status digest_file(void *context, int64_t i, struct cop_err *err)
 {
     const struct digests *digests = context;
     const struct cop_data__file *file = &digests->dataset->files[i];
-    struct cop_sha256 sha;
-    cop_sha256_init(&sha);
-    if (file->bytes != NULL) {
-        cop_sha256_add(&sha, cop_buf_data(file->bytes), cop_buf_bytes(file->bytes));
-    } else {
-        char *bytes = NULL;
-        size_t n = 0;
-        COP_TRY(cop_file_read(file->path, COP_DATA__MAX_FILE_BYTES, &bytes, &n, err));
-        cop_sha256_add(&sha, bytes, n);
-        cop_mem_free(bytes);
-    }
-    cop_sha256_finish(&sha, digests->digest[i]);
+    if (file->bytes == NULL) return hash_picture(file, digests->digest[i], err);
+    hash_bytes(
+        cop_buf_data(file->bytes), cop_buf_bytes(file->bytes), digests->digest[i]);
+    return COP_OK;
+}
+
+enum cop_status cop_dataset_sample_hash(
+    const struct cop_dataset *dataset,
+    int64_t i,
+    uint8_t digest[32],
+    struct cop_err *err)
+{
+    const struct cop_data__sample *sample = &dataset->samples[i];
+    const struct cop_data__file *file = &dataset->files[sample->file];
+    const int64_t *shape = dataset->plane_shape;
+    if (file->bytes == NULL) return hash_picture(file, digest, err);
+    hash_bytes(
+        (const char *)cop_buf_data(file->bytes) + sample->offset,
+        (size_t)(shape[0] * shape[1] * shape[2]),
+        digest);
     return COP_OK;
 }
 

@@ -639,6 +639,11 @@ static enum cop_status shrink(struct job *job, struct cop_err *err)
         &job->evaluate,
         &job->out->is_held_out,
         err));
+    if (job->input->val != NULL) {
+        COP_TRY(cop_shrink__count_shared(
+            &job->images, job->input->val, &job->out->n_shared, err));
+        job->out->is_held_out = job->out->n_shared == 0;
+    }
     COP_TRY(answer(job, job->input->graph, 0, err));
     if (job->options->n_blocks > 0) {
         COP_TRY(drop_blocks(job, err));

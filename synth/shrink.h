@@ -69,9 +69,10 @@ struct cop_shrunk {
     bool is_blind;         /* they were made up */
     /* Answers of original and result on the same images: all of val, or those of data that
      * were not used for calibration, or, with fewer than 50 of these, those that were.
-     * Nothing is compared without data.  A val with the contents of data is not held out. */
+     * Nothing is compared without data.  A val with calibration images is not held out. */
     struct cop_evaluation evaluations[2];
     bool is_held_out;
+    int64_t n_shared; /* samples of val that calibration has used, by their bytes */
     double agreement; /* percent of equal answers; NaN: nothing compared */
     /* What was decided, and on what ground. */
     struct cop_arena *arena;

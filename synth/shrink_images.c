@@ -1,6 +1,10 @@
 /* synth/shrink_images.c - the images of one cut; see shrink_images.h. */
 #include "synth/shrink_images.h"
 
+#include "base/mem.h"
+#include "base/par.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_SAMPLES = 512, LEAST_HELD_OUT = 50, MOST_HELD_OUT = 1000 };
@@ -103,7 +107,10 @@ enum cop_status cop_shrink__compared(
     struct cop_err *err)
 {
     *set = input->val != NULL ? input->val : input->data;
-    if (input->val != NULL) return cop_shrink__is_held_out(input, is_held_out, err);
+    if (input->val != NULL) {
+        *is_held_out = true; /* unless the caller finds shared samples */
+        return COP_OK;
+    }
     if (*set == NULL) return COP_OK;
     int64_t n = cop_dataset_n(images->drawn.data);
     int64_t n_rest = n - images->samples.n;
@@ -129,16 +136,52 @@ enum cop_status cop_shrink__compared(
     return COP_OK;
 }
 
-enum cop_status cop_shrink__is_held_out(
-    const struct cop_shrink_input *input, bool *is_held_out, struct cop_err *err)
+/* ---- samples that both sets have ------------------------------------------------------- */
+
+struct digests {
+    const struct cop_dataset *set;
+    const int64_t *samples; /* NULL: all */
+    uint8_t (*at)[32];
+};
+
+static enum cop_status digest(void *context, int64_t i, struct cop_err *err)
 {
-    const struct cop_dataset *const sets[2] = {input->data, input->val};
-    char hashes[2][65];
-    *is_held_out = true;
-    if (sets[0] == NULL || cop_dataset_n(sets[0]) != cop_dataset_n(sets[1]))
-        return COP_OK;
-    for (int i = 0; i < 2; i++)
-        COP_TRY(cop_dataset_hash(sets[i], hashes[i], err));
-    *is_held_out = strcmp(hashes[0], hashes[1]) != 0;
-    return COP_OK;
+    const struct digests *digests = context;
+    int64_t sample = digests->samples != NULL ? digests->samples[i] : i;
+    return cop_dataset_sample_hash(digests->set, sample, digests->at[i], err);
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+enum cop_status cop_shrink__count_shared(
+    const struct cop_shrink_images *images,
+    const struct cop_dataset *val,
+    int64_t *n_shared,
+    struct cop_err *err)
+{
+    *n_shared = 0;
+    if (images->drawn.data == NULL) return COP_OK;
+    int64_t n = images->samples.n;
+    int64_t n_val = cop_dataset_n(val);
+    struct digests sets[2] = {
+        {.set = images->drawn.data, .samples = images->drawn.at}, {.set = val}};
+    sets[0].at = cop_mem_array((size_t)n, sizeof *sets[0].at);
+    sets[1].at = cop_mem_array((size_t)n_val, sizeof *sets[1].at);
+    enum cop_status status =
+        sets[0].at != NULL && sets[1].at != NULL ? COP_OK : COP_FAIL_NOMEM(err);
+    if (status == COP_OK) status = cop_par_for(n, digest, &sets[0], err);
+    if (status == COP_OK) status = cop_par_for(n_val, digest, &sets[1], err);
+    if (status == COP_OK) {
+        qsort(sets[0].at, (size_t)n, 32, compare_digests);
+        for (int64_t i = 0; i < n_val; i++)
+            *n_shared +=
+                bsearch(sets[1].at[i], sets[0].at, (size_t)n, 32, compare_digests) !=
+                NULL;
+    }
+    cop_mem_free(sets[0].at);
+    cop_mem_free(sets[1].at);
+    return status;
 }

@@ -55,9 +55,12 @@ COP_NODISCARD enum cop_status cop_shrink__compared(
     bool *is_held_out,
     struct cop_err *err);
 
-/** Whether val (which is given) is other images than data; the contents tell, not how the
- *  two were named.  What reading and hashing return. */
-COP_NODISCARD enum cop_status cop_shrink__is_held_out(
-    const struct cop_shrink_input *input, bool *is_held_out, struct cop_err *err);
+/** How many samples of @p val are among the drawn ones; their bytes tell, not how they are
+ *  named.  What reading returns. */
+COP_NODISCARD enum cop_status cop_shrink__count_shared(
+    const struct cop_shrink_images *images,
+    const struct cop_dataset *val,
+    int64_t *n_shared,
+    struct cop_err *err);
 
 #endif

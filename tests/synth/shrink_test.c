@@ -167,9 +167,13 @@ static void the_same_images_are_not_held_out(void **state)
     struct cop_err err = {0};
     char path[300];
     uint8_t labels[N_RECORDS] = {0};
-    for (int is_other = 0; is_other < 2; is_other++) {
-        (void)snprintf(path, sizeof path, "%s/%s.bin", f->dir, is_other ? "v" : "r");
-        if (is_other) write_records(path, N_RECORDS, labels, 5);
+    uint8_t more[N_RECORDS + 8] = {1};
+    for (int is_other = 0; is_other < 3; is_other++) {
+        static const char *const names[] = {"r", "v", "more"};
+        (void)snprintf(path, sizeof path, "%s/%s.bin", f->dir, names[is_other]);
+        if (is_other == 1) write_records(path, N_RECORDS, labels, 5);
+        /* The same pictures and others, under other names and labels. */
+        if (is_other == 2) write_records(path, N_RECORDS + 8, more, 4);
         struct cop_dataset *val = open_records(path);
         const struct cop_shrink_input input = {
             .graph = f->graph, .data = f->data, .val = val};
@@ -180,8 +184,9 @@ static void the_same_images_are_not_held_out(void **state)
         };
         struct cop_shrunk shrunk;
         assert_ok(cop_shrink(f->engine, &input, &options, NULL, &shrunk, &err));
-        assert_int_equal(shrunk.is_held_out, is_other);
-        assert_int_equal(shrunk.evaluations[0].n, N_RECORDS);
+        assert_int_equal(shrunk.is_held_out, is_other == 1);
+        assert_int_equal(shrunk.n_shared, is_other == 1 ? 0 : 64);
+        assert_int_equal(shrunk.evaluations[0].n, cop_dataset_n(val));
         cop_shrunk_clear(&shrunk);
         cop_dataset_close(val);
     }
