@@ -11,6 +11,7 @@
 #include "prune/blas.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +162,11 @@ static void choose_blas_kernels(char **argv)
 {
     const char *core = cop_blas_better_core();
     if (core == NULL || getenv("OPENBLAS_CORETYPE") != NULL) return;
-    if (setenv("OPENBLAS_CORETYPE", core, 1) == 0) (void)execv("/proc/self/exe", argv);
+    char path[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0 || setenv("OPENBLAS_CORETYPE", core, 1) != 0) return;
+    path[n] = '\0';
+    (void)execv(path, argv);
 }
 
 int main(int argc, char **argv)
