@@ -232,17 +232,102 @@ static void walk_rows(const void *context, int64_t first, int64_t last)
     }
 }
 
+/* ---- turning -------------------------------------------------------------------------- */
+
+enum { TILE = 64, RUN = 8 };
+
+/* Channels that lie side by side in src, at least in runs, and far apart in the result. */
+struct turn {
+    const struct walk *walk;
+    int32_t axis;    /* of the channels: at most one before it, one or two behind */
+    int64_t n_tiles; /* of channels */
+};
+
+static bool is_in_runs(const int64_t *offset, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        if (i % RUN != 0 && offset[i] != offset[i - 1] + 1) return false;
+    }
+    return n >= RUN;
+}
+
+static bool find_turn(const struct walk *walk, struct turn *turn)
+{
+    if (walk->is_dense || walk->is_short) return false;
+    for (int32_t axis = 0; axis < 2; axis++) {
+        int32_t behind = walk->rank - 1 - axis;
+        if (behind < 1 || behind > 2) continue;
+        if (!is_in_runs(walk->src[axis], walk->dim[axis])) continue;
+        *turn = (struct turn){
+            .walk = walk, .axis = axis, .n_tiles = (walk->dim[axis] + TILE - 1) / TILE};
+        return true;
+    }
+    return false;
+}
+
+/* One pixel of a tile. */
+static void turn_pixel(
+    const struct turn *turn, int64_t first, int64_t last, const char *from, float *to)
+{
+    const int64_t *src_offset = turn->walk->src[turn->axis];
+    const int64_t *dst_offset = turn->walk->dst[turn->axis];
+    for (int64_t c = first; c < last; c += RUN) {
+        const char *run = from + src_offset[c] * (int64_t)sizeof(float);
+        int64_t n = last - c < RUN ? last - c : RUN;
+        for (int64_t k = 0; k < n; k++)
+            memcpy(&to[dst_offset[c + k]], run + k * (int64_t)sizeof(float), 4);
+    }
+}
+
+/* Rows are tiles of the channels of one picture: read pixel by pixel, so that the lines
+ * that are written stay in cache until they are full. */
+static void turn_rows(const void *context, int64_t first, int64_t last)
+{
+    const struct turn *turn = context;
+    const struct walk *walk = turn->walk;
+    int32_t inner = walk->rank - 1;
+    bool has_middle = inner - turn->axis == 2;
+    for (int64_t row = first; row < last; row++) {
+        int64_t src = walk->src_base;
+        int64_t dst = walk->dst_base;
+        int64_t c0 = row % turn->n_tiles * TILE;
+        int64_t left = walk->dim[turn->axis] - c0;
+        if (turn->axis > 0) {
+            src += walk->src[0][row / turn->n_tiles];
+            dst += walk->dst[0][row / turn->n_tiles];
+        }
+        for (int64_t y = 0; y < (has_middle ? walk->dim[inner - 1] : 1); y++) {
+            int64_t src_y = src + (has_middle ? walk->src[inner - 1][y] : 0);
+            int64_t dst_y = dst + (has_middle ? walk->dst[inner - 1][y] : 0);
+            for (int64_t x = 0; x < walk->dim[inner]; x++) {
+                int64_t at = src_y + walk->src[inner][x];
+                turn_pixel(
+                    turn,
+                    c0,
+                    c0 + (left < TILE ? left : TILE),
+                    walk->from + at * (int64_t)sizeof(float),
+                    walk->to + dst_y + walk->dst[inner][x]);
+            }
+        }
+    }
+}
+
+static int64_t count_elements(const struct walk *walk)
+{
+    int64_t n = 1;
+    for (int32_t i = 0; i < walk->rank; i++)
+        n *= walk->dim[i];
+    return n;
+}
+
 static enum cop_status run(struct walk *walk, bool in_turn, struct cop_err *err)
 {
     if (walk->rank < 2 || in_turn) {
         walk_lines(walk, 0, walk->src_base, walk->dst_base);
         return COP_OK;
     }
-    int64_t n_elements = 1;
-    for (int32_t i = 0; i < walk->rank; i++)
-        n_elements *= walk->dim[i];
     int64_t rows = walk->dim[0] * (walk->rank > 2 ? walk->dim[1] : 1);
-    return cop_rows_run(rows, n_elements, walk_rows, walk, err);
+    return cop_rows_run(rows, count_elements(walk), walk_rows, walk, err);
 }
 
 enum cop_status cop_copy_run(
@@ -252,7 +337,10 @@ enum cop_status cop_copy_run(
     if (walk.is_dense) join_lines(&walk);
     walk.from = src;
     walk.to = dst;
-    return run(&walk, false, err);
+    struct turn turn;
+    if (!find_turn(&walk, &turn)) return run(&walk, false, err);
+    int64_t rows = turn.n_tiles * (turn.axis > 0 ? walk.dim[0] : 1);
+    return cop_rows_run(rows, count_elements(&walk), turn_rows, &turn, err);
 }
 
 /* Where each element of src is read at most once, threads never add to the same. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { MOST_SAMPLES = 32 };                   /* per batch */
-static const int64_t most_elements = 1 << 24; /* of one value of one batch: 64 MiB */
+static const int64_t most_elements = 1 << 23; /* of one value of one batch: 32 MiB */
 
 /* ---- what can be held ----------------------------------------------------------------- */
 
